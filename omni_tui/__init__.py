@@ -1,0 +1,1 @@
+"""The branching terminal for LLM agents."""

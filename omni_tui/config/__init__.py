@@ -1,0 +1,1 @@
+"""Settings, paths, keys, themes and stored approvals; knows no screen."""

@@ -1,0 +1,91 @@
+"""Builds messages from stream events: one pure state machine for every provider and every face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omni_tui.core.messages import Block, Message, Text, Thinking, now
+from omni_tui.core.stream import (
+    Done,
+    Failed,
+    StopReason,
+    StreamEvent,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ThinkingDelta,
+    ThinkingEnd,
+    ThinkingStart,
+    ToolUseDelta,
+    ToolUseEnd,
+    ToolUseStart,
+)
+from omni_tui.core.usage import Usage
+
+
+class Accumulator:
+    """Folds stream events into an assistant message.
+
+    `blocks()` may be asked at any time: finished blocks are whole, the open one holds what has come
+    so far. An open tool use is left out: half a call must not be taken for a call.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Block | list[str]] = {}
+        self._kinds: dict[int, type[Any]] = {}
+        self.terminal: Done | Failed | None = None
+        self.created_at = now()
+
+    def apply(self, event: StreamEvent) -> None:
+        """Take one event. Events after the terminal one are ignored."""
+        if self.terminal is not None:
+            return
+        match event:
+            case TextDelta() | ThinkingDelta():
+                parts = self._blocks.get(event.index)
+                if isinstance(parts, list):
+                    parts.append(event.text)
+            case TextStart() | ThinkingStart() | ToolUseStart():
+                self._blocks[event.index] = []
+                self._kinds[event.index] = type(event)
+            case TextEnd() | ThinkingEnd() | ToolUseEnd():
+                self._blocks[event.index] = event.block
+            case Done() | Failed():
+                self.terminal = event
+            case ToolUseDelta():
+                pass
+
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks so far, in order; empty text is left out."""
+        out: list[Block] = []
+        for index in sorted(self._blocks):
+            block = self._blocks[index]
+            if isinstance(block, list):
+                text = "".join(block)
+                if not text or self._kinds[index] is ToolUseStart:
+                    continue
+                block = Text(text=text) if self._kinds[index] is TextStart else Thinking(text=text)
+            elif isinstance(block, Text) and not block.text and not block.signature:
+                continue
+            out.append(block)
+        return tuple(out)
+
+    def message(self) -> Message:
+        """The assistant message so far."""
+        return Message(role="assistant", content=self.blocks(), created_at=self.created_at)
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why the step ended; `error` when it broke off, `cancelled` when it never ended."""
+        match self.terminal:
+            case Done(stop_reason=reason):
+                return reason
+            case Failed():
+                return "error"
+            case _:
+                return "cancelled"
+
+    @property
+    def usage(self) -> Usage:
+        """What the step consumed, as far as the provider said."""
+        return self.terminal.usage if self.terminal else Usage()

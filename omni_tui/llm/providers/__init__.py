@@ -1,0 +1,1 @@
+"""Providers: the three wire dialects, the scripted one and the offline demo."""

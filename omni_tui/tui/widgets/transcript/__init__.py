@@ -1,0 +1,1 @@
+"""The window on a conversation: one virtualised line-API widget."""
