@@ -1,0 +1,172 @@
+"""A node: one message at its place in a session's tree, with the facts of the step that made it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import msgspec
+
+from omni_tui.core.messages import Message, Role, Text, decode_message, encode_message
+from omni_tui.core.stream import StopReason
+from omni_tui.core.usage import Usage
+
+Kind: TypeAlias = Literal["prompt", "reply", "calls", "results"]
+"""What a node is to its turn: a user message, an assistant message that ends the turn, one that
+asks for tools, and the user message with the tools' results."""
+
+Status: TypeAlias = Literal["done", "cancelled", "failed"]
+
+
+class Facts(TypedDict, total=False):
+    """What may be said of a new node beside its message; all of it optional."""
+
+    usage: Usage | None
+    model: str | None
+    stop_reason: StopReason | None
+    status: Status
+    error: str | None
+    run_id: str | None
+    created_at: datetime
+    duration_ms: int | None
+    label: str | None
+
+
+def kind_of(message: Message) -> Kind:
+    """Which kind of node this message makes."""
+    if message.role == "assistant":
+        return "calls" if message.tool_uses else "reply"
+    return "prompt" if message.is_prompt else "results"
+
+
+class Node:
+    """A message with an identity. Never changed: `Tree.update` puts a changed copy in its place.
+
+    A node made from stored JSON decodes it on first use of `message`, so that a session of ten
+    thousand nodes opens without reading ten thousand messages.
+    """
+
+    __slots__ = (
+        "_message",
+        "_raw",
+        "created_at",
+        "duration_ms",
+        "error",
+        "id",
+        "kind",
+        "label",
+        "model",
+        "parent_id",
+        "run_id",
+        "status",
+        "stop_reason",
+        "usage",
+    )
+
+    id: int
+    parent_id: int | None
+    """`None` for a root."""
+    kind: Kind
+    usage: Usage | None
+    """What the step consumed; `None` where no model was asked."""
+    model: str | None
+    """The model that wrote it, as `provider/model`."""
+    stop_reason: StopReason | None
+    status: Status
+    error: str | None
+    """Why the run failed of which this node was the tip."""
+    run_id: str | None
+    created_at: datetime
+    duration_ms: int | None
+    """Milliseconds the step took, on the monotonic clock."""
+    label: str | None
+    """A name a person gave this point."""
+    _message: Message | None
+    _raw: bytes | None
+
+    def __init__(
+        self,
+        id: int,
+        parent_id: int | None,
+        message: Message | bytes,
+        kind: Kind | None = None,
+        usage: Usage | None = None,
+        model: str | None = None,
+        stop_reason: StopReason | None = None,
+        status: Status = "done",
+        error: str | None = None,
+        run_id: str | None = None,
+        created_at: datetime | None = None,
+        duration_ms: int | None = None,
+        label: str | None = None,
+    ) -> None:
+        """Make a node from a message, or from stored JSON with its kind and time beside it."""
+        self.id = id
+        self.parent_id = parent_id
+        if isinstance(message, bytes):
+            self._raw, self._message = message, None
+        else:
+            self._raw, self._message = None, message
+        self.kind = kind or kind_of(self.message)
+        self.usage = usage
+        self.model = model
+        self.stop_reason = stop_reason
+        self.status = status
+        self.error = error
+        self.run_id = run_id
+        self.created_at = created_at or self.message.created_at
+        self.duration_ms = duration_ms
+        self.label = label
+
+    @property
+    def message(self) -> Message:
+        """The message; stored JSON that cannot be read gives one that says so."""
+        if self._message is None:
+            assert self._raw is not None
+            try:
+                self._message = decode_message(self._raw)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self._message = _unreadable(self, error)
+        return self._message
+
+    @property
+    def raw(self) -> bytes:
+        """The message's JSON, as stored."""
+        if self._raw is None:
+            self._raw = encode_message(self.message)
+        return self._raw
+
+    @property
+    def role(self) -> Role:
+        """Whose message it is."""
+        return "assistant" if self.kind in ("reply", "calls") else "user"
+
+    def copy(self, **changes: Any) -> Node:
+        """This node with some of its facts changed; the message is shared."""
+        other = object.__new__(Node)
+        for name in Node.__slots__:
+            setattr(other, name, changes[name] if name in changes else getattr(self, name))
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node):
+            return NotImplemented
+        return self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.parent_id))
+
+    def __repr__(self) -> str:
+        return f"Node({self.id}, parent={self.parent_id}, {self.kind}, {self.status})"
+
+    def _facts(self) -> tuple[object, ...]:
+        names = (name for name in Node.__slots__ if not name.startswith("_"))
+        return (*(getattr(self, name) for name in names), self.raw)
+
+
+def _unreadable(node: Node, error: Exception) -> Message:
+    return Message(
+        role=node.role,
+        content=(Text(text=f"[This message is damaged and cannot be read: {error}]"),),
+        created_at=getattr(node, "created_at", None) or datetime.fromtimestamp(0, UTC),
+    )
