@@ -1,0 +1,282 @@
+"""The settings: what they are, their defaults, and how a file and the environment change them.
+
+A value of the wrong kind stops the start with its file and key; a key nobody knows is only a
+notice, so that an older version can read a newer file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
+
+import msgspec
+
+from omni_tui.config.paths import find_paths
+from omni_tui.core.errors import ConfigError
+from omni_tui.core.safe_text import safe_line
+
+ApprovalMode: TypeAlias = Literal["ask", "auto-edit", "plan", "yolo"]
+Api: TypeAlias = Literal["chat", "responses", "anthropic"]
+
+PREFIX = "OMNI_TUI_"
+_NOT_SETTINGS = {"HOME", "CONFIG"}  # read in paths.py
+
+
+class Ui(msgspec.Struct, frozen=True, kw_only=True):
+    """How the terminal application looks."""
+
+    tree_width: Annotated[int, msgspec.Meta(ge=16, le=80)] = 30
+    """Columns of the tree pane, 16 to 80."""
+    ascii: bool = False
+    """Draw marks and lines with ASCII characters only."""
+
+
+class ToolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a model may go alone."""
+
+    approval_mode: ApprovalMode = "ask"
+    """`ask` before writing and shell, `auto-edit` (files without asking), `plan` (read only),
+    `yolo` (never ask)."""
+    max_steps: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 25
+    """Requests to the model in one run before it stops, 1 to 1000."""
+
+
+class Permissions(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules by tool and argument, as `bash(make test)`; the most specific one wins."""
+
+    allow: tuple[str, ...] = ()
+    """Run without asking."""
+    ask: tuple[str, ...] = ()
+    """Ask every time."""
+    deny: tuple[str, ...] = ()
+    """Never run; stronger than any `allow`."""
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint of your own, used as `NAME/model`."""
+
+    base_url: Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
+    """Where it answers, as `http://localhost:8080/v1`."""
+    api: Api = "chat"
+    """What it speaks: `chat` (Chat Completions), `responses`, or `anthropic` (Messages)."""
+    api_key_env: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the key; `None` when it needs none."""
+    headers: dict[str, str] = {}
+    """Sent with every request."""
+
+    def __repr__(self) -> str:
+        # An address or a header may carry a key, and a repr ends up in logs and tracebacks.
+        return f"ProviderSettings(api={self.api!r}, …)"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set; each field works without being set."""
+
+    model: str | None = None
+    """`provider/model` of new sessions; `None` takes the first provider that has a key."""
+    theme: str = "omni-dark"
+    """Name of a shipped theme or of one in the `themes` folder."""
+    system: str | None = None
+    """System prompt of new sessions; `None` takes the built-in one."""
+    ui: Ui = Ui()
+    """How the terminal application looks."""
+    tools: ToolSettings = ToolSettings()
+    """How far a model may go alone."""
+    permissions: Permissions = Permissions()
+    """Which tools run, ask, or never run."""
+    keymap: dict[str, str | list[str]] = {}
+    """Action id to key or keys; `"none"` takes the key away."""
+    providers: dict[str, ProviderSettings] = {}
+    """Endpoints of your own, by name."""
+    notices: tuple[str, ...] = ()
+    """What was ignored while reading, for a person to see; safe to show. Not a setting."""
+
+
+def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file (`path`, else the one of `find_paths`), then let the environment override it.
+
+    A variable is named `OMNI_TUI_MODEL` or `OMNI_TUI_<SECTION>__<KEY>`; lists and tables are
+    written as TOML values.
+
+    Raises:
+        ConfigError: the file cannot be read or is not TOML, a file that was asked for is missing,
+            or a value is of the wrong kind.
+    """
+    notices: list[str] = []
+    asked_for = path is not None or bool(env.get("OMNI_TUI_CONFIG"))
+    file = path or find_paths(env).config_file
+    table = read_toml(file, missing_ok=not asked_for)
+    values = _Reader(str(file), notices).read(Settings, table)
+    for variable, keys, raw in _variables(env):
+        override: dict[str, Any] = {keys[-1]: raw}
+        for key in reversed(keys[:-1]):
+            override = {key: override}
+        reader = _Reader(f"environment variable {variable}", notices, from_text=True)
+        _merge(values, reader.read(Settings, override))
+    notices.extend(_exposed(file, values))
+    _require_urls(str(file), values)
+    return msgspec.convert({**values, "notices": notices}, Settings)
+
+
+def read_toml(file: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+    """Parse a TOML file; `{}` for a missing one when `missing_ok`.
+
+    Raises:
+        ConfigError: it cannot be read or parsed; names the file, and the line of a syntax error.
+    """
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        if missing_ok:
+            return {}
+        raise ConfigError(f"{file}: no such file", file=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 at byte {error.start}", file=str(file)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{file}: {reason.lower()}", file=str(file)) from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at (?:line (\d+), column \d+|end of document)\)", str(error))
+        line = int(found[1]) if found and found[1] else len(text.splitlines())
+        reason = str(error)[: found.start()].strip() if found else str(error)
+        message = f"{file}, line {line}: {safe_line(reason)}"
+        raise ConfigError(message, file=str(file), line=line) from error
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name a person most likely meant, if any is close."""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+class _Reader:
+    """Checks a table against a struct and keeps what is right."""
+
+    def __init__(self, source: str, notices: list[str], *, from_text: bool = False) -> None:
+        self._source = source
+        self._notices = notices
+        self._from_text = from_text
+
+    def read(
+        self, struct: type[msgspec.Struct], table: Mapping[str, Any], at: str = ""
+    ) -> dict[str, Any]:
+        """The known keys of `table`, each of its type. Unknown keys become notices."""
+        known = {f.name: f.type for f in msgspec.structs.fields(struct) if f.name != "notices"}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            name = f"{at}{key}"
+            if key not in known:
+                self._ignore(name, nearest(key, known))
+            elif name == "keymap":
+                values[key] = self._keymap(value)
+            elif name == "providers":
+                tables = self._table(name, value)
+                values[key] = {
+                    provider: self.read(
+                        ProviderSettings,
+                        self._table(f"{name}.{provider}", entry),
+                        f"{name}.{provider}.",
+                    )
+                    for provider, entry in tables.items()
+                }
+            elif isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
+                values[key] = self.read(known[key], self._table(name, value), f"{name}.")
+            else:
+                values[key] = self._value(name, value, known[key])
+        return values
+
+    def _value(self, name: str, value: Any, kind: Any) -> Any:
+        containers = get_origin(kind) in (tuple, dict)
+        if self._from_text and containers and isinstance(value, str):
+            value = _toml_value(value)
+        try:
+            return msgspec.convert(value, kind, strict=not self._from_text)
+        except msgspec.ValidationError as error:
+            expected = _expected(kind, str(error))
+        shown = "" if "providers." in name else f" is {safe_line(_show(value), 80)}"
+        raise ConfigError(
+            f"{self._source}: {safe_line(name)}{shown}: {expected}",
+            source=self._source,
+            key=name,
+        )
+
+    def _table(self, name: str, value: Any) -> Mapping[str, Any]:
+        if self._from_text and isinstance(value, str):
+            value = _toml_value(value)
+        if not isinstance(value, dict):
+            message = f"{self._source}: {safe_line(name)}: expected a table"
+            raise ConfigError(message, source=self._source, key=name)
+        return value
+
+    def _keymap(self, value: Any) -> dict[str, Any]:
+        """Action ids as one level: `app.quit = …` without quotes is a nested table in TOML."""
+        flat: dict[str, Any] = {}
+
+        def add(prefix: str, table: Mapping[str, Any]) -> None:
+            for key, entry in table.items():
+                if isinstance(entry, dict):
+                    add(f"{prefix}{key}.", entry)
+                else:
+                    name = f"{prefix}{key}"
+                    flat[name] = self._value(f"keymap.{name}", entry, str | list[str])
+
+        add("", self._table("keymap", value))
+        return flat
+
+    def _ignore(self, name: str, near: str | None) -> None:
+        instead = f"; did you mean {near}?" if near else ""
+        self._notices.append(f"{self._source}: unknown key {safe_line(name)} ignored{instead}")
+
+
+def _variables(env: Mapping[str, str]) -> Iterable[tuple[str, list[str], str]]:
+    for variable, raw in sorted(env.items()):
+        name = variable.removeprefix(PREFIX)
+        if name != variable and name and name not in _NOT_SETTINGS:
+            yield variable, name.lower().split("__"), raw
+
+
+def _toml_value(raw: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+def _show(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _expected(kind: Any, reason: str) -> str:
+    if get_origin(kind) is Literal:
+        return "expected one of " + ", ".join(get_args(kind))
+    if "regex" in reason:
+        return "expected http(s)://HOST" if "http" in reason else "expected a variable's name"
+    reason = reason.split(" - at ")[0].replace("`", "")
+    return reason[:1].lower() + reason[1:]
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _require_urls(file: str, values: Mapping[str, Any]) -> None:
+    for name, provider in values.get("providers", {}).items():
+        if "base_url" not in provider:
+            key = f"providers.{safe_line(name)}.base_url"
+            raise ConfigError(f"{file}: {key} is missing", file=file, key=key)
+
+
+def _exposed(file: Path, values: Mapping[str, Any]) -> Iterable[str]:
+    providers = values.get("providers", {}).values()
+    if any(p.get("headers") for p in providers) and file.is_file() and file.stat().st_mode & 0o077:
+        yield f"{file}: headers may hold a key and others can read the file; chmod 600 it"
