@@ -78,9 +78,8 @@ class Tree:
         """
         tree = cls()
         for node in nodes:
-            if node.parent_id is not None and node.parent_id not in tree._nodes:
-                node = node.copy(parent_id=None)
-            tree._insert(node)
+            is_orphan = node.parent_id is not None and node.parent_id not in tree._nodes
+            tree._insert(node.copy(parent_id=None) if is_orphan else node)
         for parent, child in cursors.items():
             if child in tree._nodes and tree._nodes[child].parent_id == parent:
                 tree._cursors[parent] = child
@@ -92,7 +91,8 @@ class Tree:
         self._nodes[node.id] = node
         self._children.setdefault(node.parent_id, []).append(node.id)
         self._depths[node.id] = 1 if node.parent_id is None else self._depths[node.parent_id] + 1
-        self._next_id = max(self._next_id, node.id + 1)
+        if node.id >= self._next_id:
+            self._next_id = node.id + 1
 
     # What is there
 

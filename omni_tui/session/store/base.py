@@ -1,0 +1,196 @@
+"""What every store of sessions can do, and the values that pass in and out.
+
+A store is an async object of small verbs. It raises `StoreError` and its kinds, never an error of
+what is beneath it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
+
+import msgspec
+
+from omni_tui.core.errors import AmbiguousIdError, NotFoundError
+from omni_tui.core.messages import Message, now
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.tree import Changes, Tree
+
+PREVIEW_LENGTH = 120
+"""Characters of a summary's preview, at most."""
+
+
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of a session beside its tree."""
+
+    id: str
+    title: str | None = None
+    title_is_manual: bool = False
+    """A person gave the title, so that no generated one may replace it."""
+    model: str | None = None
+    """As `provider/model`."""
+    system: str | None = None
+    options: dict[str, Any] = {}
+    """Inference options: JSON values."""
+    cwd: str | None = None
+    """The folder the session was started in."""
+    drafts: dict[str, str] = {}
+    """Unsent text by branch."""
+    approvals: tuple[str, ...] = ()
+    """Rules a person allowed for this session."""
+    created_at: datetime = msgspec.field(default_factory=now)
+    updated_at: datetime = msgspec.field(default_factory=now)
+
+
+class State(TypedDict, total=False):
+    """The parts of a record that `save_state` writes; those not given stay as they are."""
+
+    title: str | None
+    title_is_manual: bool
+    model: str | None
+    system: str | None
+    options: dict[str, Any]
+    cwd: str | None
+    drafts: dict[str, str]
+    approvals: tuple[str, ...]
+
+
+class StoredSession(msgspec.Struct, frozen=True):
+    """A session as loaded; it shares nothing with the store."""
+
+    record: SessionRecord
+    tree: Tree
+
+
+class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of sessions."""
+
+    id: str
+    title: str | None
+    model: str | None
+    cwd: str | None
+    created_at: datetime
+    updated_at: datetime
+    nodes: int
+    branches: int
+    """How many tips the tree has."""
+    preview: str
+    """The head's words as one safe line, empty if it has none."""
+    cost: float
+    """US dollars, over all branches."""
+
+
+Page: TypeAlias = list[SessionSummary]
+
+
+class Store(Protocol):
+    """Keeps sessions. `id` is a session's full id; unknown ones raise `NotFoundError`."""
+
+    async def create(self, record: SessionRecord) -> None:
+        """Store a new session without nodes; raises `AlreadyExistsError`."""
+
+    async def save_tree(self, id: str, changes: Changes) -> None:
+        """Write nodes, cursors and head in one go: after a crash all of it is there or nothing.
+
+        Saving the same changes again is harmless. Raises `SessionLockedError` while another process
+        holds the lease, and `StoreError` when another program stored something else under the id of
+        a new node.
+        """
+
+    async def save_state(self, id: str, **changes: Unpack[State]) -> None:
+        """Write these parts of the record and leave the others alone."""
+
+    async def load(self, id: str) -> StoredSession:
+        """Read a session with its whole tree."""
+
+    async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
+        """The sessions updated last, newest first.
+
+        `before` is the last summary of a page and gives the next one.
+        """
+
+    async def delete(self, id: str) -> None:
+        """Remove a session; raises `SessionLockedError` while another process holds its lease."""
+
+    async def exists(self, id: str) -> bool:
+        """Whether the session is stored."""
+
+    async def find(self, wanted: str) -> str:
+        """The full id that a person means by an id, its beginning or a title (see `pick`)."""
+
+    async def latest(self) -> str | None:
+        """The session updated last, if there is any."""
+
+    async def lease(self, id: str, *, take_over: bool = False) -> None:
+        """Claim the session for this store until `release` or `close`; claiming twice is fine.
+
+        Raises `SessionLockedError` while a living process holds it, unless `take_over`: then that
+        process loses it.
+        """
+
+    async def release(self, id: str) -> None:
+        """Give a lease back; without one nothing happens."""
+
+    async def close(self) -> None:
+        """Finish what is being written, give back all leases and let go of the file."""
+
+
+def new_session_id() -> str:
+    """A fresh id: 22 URL-safe characters of 16 random bytes.
+
+    It never begins with a dash, so that it can stand on a command line.
+    """
+    while (id := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return id
+
+
+def checked_state(changes: State) -> dict[str, Any]:
+    """The parts of a record to write; raises `TypeError` for a name that is none."""
+    if unknown := changes.keys() - State.__annotations__.keys():
+        raise TypeError(f"a session's state has no {', '.join(sorted(unknown))}")
+    return dict(changes)
+
+
+def pick(sessions: Iterable[tuple[str, str | None]], wanted: str) -> str:
+    """Choose from (id, title) pairs what a person means by `wanted`.
+
+    Tried in this order: the id, a whole title, the beginning of an id, the beginning of a title;
+    titles ignore case. Raises `NotFoundError`, or `AmbiguousIdError` with the pairs that fit in
+    `details["matches"]`.
+    """
+    pairs = [(id, title or "") for id, title in sessions] if wanted else []
+    title_wanted = wanted.casefold()
+    for matches in (
+        [pair for pair in pairs if pair[0] == wanted],
+        [pair for pair in pairs if pair[1].casefold() == title_wanted],
+        [pair for pair in pairs if pair[0].startswith(wanted)],
+        [pair for pair in pairs if pair[1].casefold().startswith(title_wanted)],
+    ):
+        if len(matches) == 1:
+            return matches[0][0]
+        if matches:
+            shown = ", ".join(f"{id} {safe_line(title, 40)}".rstrip() for id, title in matches[:8])
+            more = f" and {len(matches) - 8} more" if len(matches) > 8 else ""
+            raise AmbiguousIdError(
+                f"{safe_line(wanted, 60)!r} fits {len(matches)} sessions: {shown}{more}.",
+                hint="type more of the id",
+                matches=matches,
+            )
+    raise not_found(wanted)
+
+
+def not_found(id: str) -> NotFoundError:
+    """The error for a session that is not stored."""
+    return NotFoundError(
+        f"There is no session {safe_line(id, 60)!r}.",
+        hint="`omni-tui sessions list` shows what there is",
+        id=id,
+    )
+
+
+def preview_of(message: Message) -> str:
+    """A message as one safe line for a summary."""
+    return safe_line(message.text, PREVIEW_LENGTH)

@@ -1,0 +1,58 @@
+-- The database of omni-tui, version 1. You may query it while the program runs; change it only while
+-- it does not. Times are UTC, ISO 8601 with milliseconds, so that they sort as text. JSON columns work
+-- with SQLite's functions:
+--
+--   SELECT title, id FROM sessions ORDER BY updated_at DESC;
+--   SELECT id, parent_id, json_extract(message, '$.content[0].text') FROM nodes WHERE session_id = '…';
+--   SELECT model, sum(cost) FROM nodes GROUP BY model;
+
+CREATE TABLE sessions (
+  id              TEXT NOT NULL PRIMARY KEY,   -- 22 URL-safe characters
+  title           TEXT,
+  title_is_manual INTEGER NOT NULL DEFAULT 0,  -- 1: a person named it
+  model           TEXT,                        -- provider/model
+  system          TEXT,                        -- the system prompt
+  options         TEXT NOT NULL DEFAULT '{}',  -- JSON object: inference options
+  cwd             TEXT,                        -- the folder it was started in
+  drafts          TEXT NOT NULL DEFAULT '{}',  -- JSON object: unsent text by branch
+  approvals       TEXT NOT NULL DEFAULT '[]',  -- JSON array: rules allowed in this session
+  created_at      TEXT NOT NULL,
+  updated_at      TEXT NOT NULL,
+  head            INTEGER,                     -- the node the next message goes under
+  root_cursor     INTEGER,                     -- the root last chosen
+  lease_pid       INTEGER,                     -- the process that has the session open,
+  lease_start     TEXT,                        -- when that process started (pids are used again)
+  lease_host      TEXT                         -- and its machine
+) STRICT;
+
+CREATE INDEX sessions_by_update ON sessions (updated_at, id);
+
+-- One row a message. Siblings are the versions of one moment; the active path leads from a root to
+-- sessions.head. Ids count up within a session, and that is the order things happened in.
+CREATE TABLE nodes (
+  seq          INTEGER PRIMARY KEY,            -- stable across VACUUM
+  session_id   TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  id           INTEGER NOT NULL,
+  parent_id    INTEGER,                        -- NULL: a root
+  cursor       INTEGER,                        -- the child last chosen
+  kind         TEXT NOT NULL CHECK (kind IN ('prompt', 'reply', 'calls', 'results')),
+  status       TEXT NOT NULL CHECK (status IN ('done', 'cancelled', 'failed')),
+  error        TEXT,                           -- why the run failed that ended here
+  label        TEXT,                           -- a name a person gave
+  model        TEXT,                           -- provider/model that wrote it
+  stop_reason  TEXT,
+  run_id       TEXT,
+  created_at   TEXT NOT NULL,
+  duration_ms  INTEGER,                        -- how long the step took
+  input        INTEGER,                        -- tokens read at the full price
+  output       INTEGER,                        -- tokens written
+  cache_read   INTEGER,
+  cache_write  INTEGER,
+  cost         REAL,                           -- US dollars; 0 if the price is unknown
+  message      TEXT NOT NULL,                  -- JSON: role, content blocks, created_at
+  UNIQUE (session_id, id),
+  FOREIGN KEY (session_id, parent_id) REFERENCES nodes (session_id, id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+
+-- Finds children, and counts nodes, tips and cost for a list of sessions without reading a message.
+CREATE INDEX nodes_by_parent ON nodes (session_id, parent_id, cost);
