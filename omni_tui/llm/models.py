@@ -1,0 +1,174 @@
+"""From a model string to a model bound to its provider."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from omni_tui.core.errors import ConfigError, UnknownModelError
+from omni_tui.llm.providers.base import Model, Provider
+from omni_tui.llm.providers.table import ENDPOINTS, INFERENCE, Endpoint
+
+DEMO = "demo"
+DEMO_MODEL = "demo/chat"
+
+
+def parse_model(text: str) -> tuple[str, str]:
+    """Split `provider/name` at the first slash; a bare name's provider is inferred.
+
+    The provider is not checked here: configuration may name more than the table. A bare name goes
+    by the longest prefix in the inference map (`LLM_MODEL_PROVIDER_INFERENCE_MAP`, a JSON object,
+    adds to it; a trailing `*` of a prefix is ignored).
+
+    Raises `UnknownModelError` when a bare name fits no prefix or a part is empty, `ConfigError`
+    when the variable is no JSON object of strings.
+    """
+    provider, slash, name = text.strip().partition("/")
+    if slash:
+        if provider and name:
+            return provider, name
+        raise UnknownModelError(f"{text!r} is no model", hint="write provider/model")
+    prefixes = _inference_map()
+    fitting = [prefix for prefix in prefixes if provider.startswith(prefix)]
+    if not provider or not fitting:
+        raise _unknown_name(text)
+    return prefixes[max(fitting, key=len)], provider
+
+
+class ProviderRegistry:
+    """Makes providers when they are first asked for, and keeps them.
+
+    `providers` adds to the table or replaces rows of it: name → a function that makes the provider.
+    Close the registry (or use it with `async with`) to close their connections.
+    """
+
+    def __init__(self, providers: Mapping[str, Callable[[], Provider]] | None = None) -> None:
+        self._factories = dict(providers or {})
+        self._made: dict[str, Provider] = {}
+
+    async def __aenter__(self) -> ProviderRegistry:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def names(self) -> list[str]:
+        """All providers, in the order of the table; `demo` last."""
+        return list(dict.fromkeys((*self._factories, *ENDPOINTS, DEMO)))
+
+    def get(self, name: str) -> Provider:
+        """The provider called `name`; raises `UnknownModelError` when there is none."""
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def resolve(self, model: str | Model) -> Model:
+        """The model for `provider/name` or a bare name; a `Model` is handed back.
+
+        Raises `UnknownModelError` when nobody serves it.
+        """
+        if isinstance(model, Model):
+            return model
+        provider, name = parse_model(model)
+        return Model(self.get(provider), name)
+
+    def available(self) -> list[str]:
+        """The providers of the table whose key is set, and all that were added."""
+        keyed = [name for name, endpoint in ENDPOINTS.items() if _has_key(endpoint)]
+        return list(dict.fromkeys((*self._factories, *keyed)))
+
+    def default_model(self) -> str | None:
+        """The first model of the first provider that has a key and names one; else `None`."""
+        for name, endpoint in ENDPOINTS.items():
+            if endpoint.models and name not in self._factories and _has_key(endpoint):
+                return f"{name}/{endpoint.models[0]}"
+        return None
+
+    async def close(self) -> None:
+        """Close every provider made so far; the registry can be used again."""
+        made, self._made = self._made, {}
+        for provider in made.values():
+            await provider.close()
+
+    def _make(self, name: str) -> Provider:
+        if name in self._factories:
+            return self._factories[name]()
+        if name in ENDPOINTS:
+            return make_provider(ENDPOINTS[name])
+        if name == DEMO:
+            from omni_tui.llm.providers.demo import DemoProvider
+
+            return DemoProvider()
+        names = self.names()
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"providers: {', '.join(names)}"
+        raise UnknownModelError(f"There is no provider {name!r}", hint=hint, provider=name)
+
+
+def make_provider(endpoint: Endpoint) -> Provider:
+    """The provider for a row of the table, moved where the environment says.
+
+    With `OPENAI_BASE_URL` set, `openai` is a compatible server and spoken to in the chat dialect
+    unless `LLM_API_TYPE` is `responses`.
+    """
+    moved = os.environ.get(endpoint.url_env, "").strip() if endpoint.url_env else ""
+    base_url = _server_url(moved) if moved and endpoint.is_local else moved or endpoint.base_url
+    dialect = endpoint.dialect
+    if dialect == "openai-responses" and moved and os.environ.get("LLM_API_TYPE") != "responses":
+        dialect = "openai-chat"
+    if dialect == "anthropic":
+        from omni_tui.llm.providers.anthropic import AnthropicProvider
+
+        return AnthropicProvider(endpoint.name, base_url=base_url, api_key_env=endpoint.key_env)
+    if dialect == "openai-responses":
+        from omni_tui.llm.providers.openai_responses import ResponsesProvider
+
+        return ResponsesProvider(endpoint.name, base_url=base_url, api_key_env=endpoint.key_env)
+    from omni_tui.llm.providers.openai_chat import ChatProvider
+
+    return ChatProvider(
+        endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, quirks=endpoint.quirks
+    )
+
+
+def _has_key(endpoint: Endpoint) -> bool:
+    return any(os.environ.get(variable, "").strip() for variable in endpoint.key_env)
+
+
+def _server_url(host: str) -> str:
+    """`OLLAMA_HOST` as a base URL: it may lack scheme and port, and name where to listen."""
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    name = parts.hostname or "127.0.0.1"
+    name = "127.0.0.1" if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name
+    port = parts.port or (443 if parts.scheme == "https" else 11434)
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{name}:{port}{path if path.endswith('/v1') else path + '/v1'}"
+
+
+def _inference_map() -> dict[str, str]:
+    text = os.environ.get("LLM_MODEL_PROVIDER_INFERENCE_MAP", "").strip()
+    if not text:
+        return dict(INFERENCE)
+    try:
+        extra = msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"LLM_MODEL_PROVIDER_INFERENCE_MAP: {error}",
+            hint='write a JSON object such as {"qwen-": "openrouter"}',
+        ) from None
+    return dict(INFERENCE) | {prefix.rstrip("*"): name for prefix, name in extra.items()}
+
+
+def _unknown_name(text: str) -> UnknownModelError:
+    known = [model for endpoint in ENDPOINTS.values() for model in endpoint.models]
+    close = difflib.get_close_matches(text.strip(), known, n=1)
+    hint = (
+        f"did you mean {close[0]}?"
+        if close
+        else f"write provider/model with one of {', '.join(ENDPOINTS)}, {DEMO}"
+    )
+    return UnknownModelError(f"No provider is known for the model {text!r}", hint=hint)
