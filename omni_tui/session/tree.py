@@ -77,22 +77,21 @@ class Tree:
         and a head that is missing falls back to the tip last used.
         """
         tree = cls()
+        known, depths, children = tree._nodes, tree._depths, tree._children
         for node in nodes:
-            is_orphan = node.parent_id is not None and node.parent_id not in tree._nodes
-            tree._insert(node.copy(parent_id=None) if is_orphan else node)
+            parent = node.parent_id
+            if parent is not None and parent not in known:
+                node, parent = node.copy(parent_id=None), None
+            known[node.id] = node
+            depths[node.id] = 1 if parent is None else depths[parent] + 1
+            children.setdefault(parent, []).append(node.id)
+        tree._next_id = max(known, default=0) + 1
         for parent, child in cursors.items():
             if child in tree._nodes and tree._nodes[child].parent_id == parent:
                 tree._cursors[parent] = child
         if head is not None:
             tree._path = list(tree.path_to(head if head in tree._nodes else tree.tip_of(None)))
         return tree
-
-    def _insert(self, node: Node) -> None:
-        self._nodes[node.id] = node
-        self._children.setdefault(node.parent_id, []).append(node.id)
-        self._depths[node.id] = 1 if node.parent_id is None else self._depths[node.parent_id] + 1
-        if node.id >= self._next_id:
-            self._next_id = node.id + 1
 
     # What is there
 
@@ -286,7 +285,10 @@ class Tree:
         node = Node(self._next_id, parent, message, **facts)
         follows = follow and parent == self.head
         before = self._cursors.get(parent)
-        self._insert(node)
+        self._next_id += 1
+        self._nodes[node.id] = node
+        self._depths[node.id] = 1 if parent is None else self._depths[parent] + 1
+        self._children.setdefault(parent, []).append(node.id)
         if self._total is not None and node.usage is not None:
             self._total += node.usage
         self._dirty_nodes.add(node.id)

@@ -91,10 +91,45 @@ def node_row(node: Node) -> Row:
     )
 
 
-def node_from(row: Row) -> Node:
-    """Read a row of `NODE_COLUMNS`, its message as bytes; the message is not decoded."""
-    (id, parent_id, kind, status, error, label, model, stop_reason, run_id) = row[:9]
-    (created_at, duration_ms, read, written, cache_read, cache_write, cost, message) = row[9:]
+def tree_from(found: Iterable[Row], head: int | None, root_cursor: int | None) -> Tree:
+    """Rebuild a tree from rows of `NODE_COLUMNS` and the cursor, in the order of their ids.
+
+    Messages come as bytes and are not decoded.
+    """
+    nodes: list[Node] = []
+    cursors: dict[int | None, int] = {}
+    if root_cursor is not None:
+        cursors[None] = root_cursor
+    for row in found:
+        node, cursor = _node_from(row)
+        nodes.append(node)
+        if cursor is not None:
+            cursors[node.id] = cursor
+    return Tree.from_rows(nodes, cursors=cursors, head=head)
+
+
+def _node_from(row: Row) -> tuple[Node, int | None]:
+    # Ten thousand of these are made while a person waits: hence positions and no calls.
+    (
+        id,
+        parent_id,
+        kind,
+        status,
+        error,
+        label,
+        model,
+        stop_reason,
+        run_id,
+        created_at,
+        duration_ms,
+        read,
+        written,
+        cache_read,
+        cache_write,
+        cost,
+        message,
+        cursor,
+    ) = row
     usage = None
     if read is not None:
         usage = Usage(
@@ -104,7 +139,11 @@ def node_from(row: Row) -> Node:
             cache_write=cache_write,
             cost=cost or 0.0,
         )
-    return Node(
+    try:
+        created = datetime.fromisoformat(created_at)
+    except (ValueError, TypeError):
+        created = moment(created_at)
+    node = Node(
         id,
         parent_id,
         message,
@@ -115,23 +154,11 @@ def node_from(row: Row) -> Node:
         status,
         error,
         run_id,
-        moment(created_at),
+        created,
         duration_ms,
         label,
     )
-
-
-def tree_from(found: Iterable[Row], head: int | None, root_cursor: int | None) -> Tree:
-    """Rebuild a tree from rows of `NODE_COLUMNS` and the cursor, in the order of their ids."""
-    nodes: list[Node] = []
-    cursors: dict[int | None, int] = {}
-    if root_cursor is not None:
-        cursors[None] = root_cursor
-    for row in found:
-        nodes.append(node_from(row[:-1]))
-        if row[-1] is not None:
-            cursors[row[0]] = row[-1]
-    return Tree.from_rows(nodes, cursors=cursors, head=head)
+    return node, cursor
 
 
 def moment_text(value: datetime) -> str:
