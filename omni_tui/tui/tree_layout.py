@@ -1,0 +1,326 @@
+"""Where everything of a tree stands in its picture: rows and guide lines, without a screen.
+
+A prompt is a row; an answer is a row, whatever tool rounds it took. A talk without forks stays in
+its column however long it is; at a fork each child opens a line of its own, one level further in,
+oldest first. Nothing moves when a person switches branches: only the tree's growth changes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias, overload
+
+from omni_tui.core.messages import Attachment, Message, Text
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.tree import Parent, Tree
+
+GuideKind: TypeAlias = Literal["rail", "tee", "corner", "blank", "fold"]
+
+
+class Guide(NamedTuple):
+    """One level of indentation in front of a row."""
+
+    kind: GuideKind
+    """`tee` and `corner` open a line (the corner the last one), `rail` and `blank` go past;
+    `fold` stands for all the levels that had no room."""
+    active: bool
+    """Whether the active path runs along it."""
+
+
+class Line:
+    """The rows between two forks, all in one column."""
+
+    __slots__ = ("depth", "first", "fork", "last", "parent")
+
+    def __init__(self, parent: Line | None, fork: Parent, first: int, last: bool) -> None:
+        self.parent = parent
+        """The line it branched off; `None` for a root's."""
+        self.fork = fork
+        """The node it hangs under."""
+        self.first = first
+        """Its first node."""
+        self.last = last
+        """Whether no younger sibling follows."""
+        self.depth: int = 0 if parent is None else parent.depth + 1
+
+
+class Row:
+    """A prompt or an answer in the picture."""
+
+    __slots__ = ("first", "index", "is_prompt", "line", "tip")
+
+    def __init__(self, first: int, line: Line, is_prompt: bool) -> None:
+        self.first = first
+        """The node it begins with; it tells rows apart for good."""
+        self.tip = first
+        """The node to switch to: the last one of an answer."""
+        self.line = line
+        self.is_prompt = is_prompt
+        self.index = 0
+        """Its place among the rows, from 0."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether it is the first row of its line."""
+        return self.line.first == self.first
+
+    def __repr__(self) -> str:
+        return f"Row({self.first}..{self.tip}, depth={self.line.depth})"
+
+
+class Rows(Sequence[Row]):
+    """The rows of a tree from top to bottom, kept up with it by `update`.
+
+    Building them costs O(n) and reads no message.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._rows: list[Row] = []
+        self._row_of: dict[int, Row] = {}
+        self._newest = 0
+        self._path: tuple[int, ...] = tree.path
+        self._build()
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row_of(self, node_id: int | None) -> Row | None:
+        """The row that shows this node, a tool round by its answer's; `None` if none does."""
+        return None if node_id is None else self._row_of.get(node_id)
+
+    def active(self) -> int:
+        """How many rows the active path has; O(depth)."""
+        return len({self._row_of[node_id].first for node_id in self._path})
+
+    def is_active(self, row: Row) -> bool:
+        """Whether the active path goes through this row."""
+        return self.tree.on_path(row.first)
+
+    def update(self) -> bool:
+        """Catch up with the tree; returns whether anything but texts and marks had changed.
+
+        Growth at a tip costs O(1) at the bottom of the picture and a renumbering of the rows below
+        it elsewhere; a new fork or a removal lays out all rows again.
+        """
+        nodes = self.tree.nodes
+        self._path = self.tree.path
+        new: list[int] = []
+        for node_id in reversed(list(nodes)):
+            if node_id <= self._newest:
+                break
+            new.append(node_id)
+        if len(nodes) == len(self._row_of) and not new:
+            return False
+        if len(nodes) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
+            self._build()
+        else:
+            self._newest = max(self._newest, *new)
+        return True
+
+    def _build(self) -> None:
+        prompts: set[int] = set()
+        children: dict[Parent, list[int]] = {None: []}
+        for node in self.tree.nodes.values():
+            if node.kind == "prompt":
+                prompts.add(node.id)
+            children.setdefault(node.parent_id, []).append(node.id)
+        self._newest = max(self.tree.nodes, default=0)
+        self._rows, self._row_of = [], {}
+        stack: list[tuple[int, Line]] = []
+        _open_lines(stack, None, None, children[None])
+        while stack:
+            node_id, line = stack.pop()
+            row = Row(node_id, line, node_id in prompts)
+            self._append(row)
+            while below := children.get(row.tip):
+                if len(below) > 1:
+                    _open_lines(stack, line, row.tip, below)
+                    break
+                node_id = below[0]
+                is_prompt = node_id in prompts
+                if is_prompt or row.is_prompt:
+                    row = Row(node_id, line, is_prompt)
+                    self._append(row)
+                else:
+                    self._row_of[node_id] = row
+                    row.tip = node_id
+
+    def _append(self, row: Row) -> None:
+        row.index = len(self._rows)
+        self._rows.append(row)
+        self._row_of[row.first] = row
+
+    def _grow(self, node_id: int) -> bool:
+        """Show a new node if it just lengthens a line; false if it makes a fork."""
+        node = self.tree[node_id]
+        above = self.row_of(node.parent_id)
+        is_prompt = node.kind == "prompt"
+        if above is None:
+            if node.parent_id is not None:
+                return False
+            self._append(Row(node_id, Line(None, None, node_id, True), is_prompt))
+            return True
+        if above.tip != node.parent_id or len(self.tree.children(above.tip)) > 1:
+            return False
+        if not (is_prompt or above.is_prompt):
+            above.tip = node_id
+            self._row_of[node_id] = above
+            return True
+        row = Row(node_id, above.line, is_prompt)
+        self._row_of[node_id] = row
+        self._rows.insert(above.index + 1, row)
+        for index in range(above.index + 1, len(self._rows)):
+            self._rows[index].index = index
+        return True
+
+    def parent(self, row: Row) -> Row | None:
+        """The row above this one in the talk; `None` for a root."""
+        return self.row_of(self.tree[row.first].parent_id)
+
+    def child(self, row: Row) -> Row | None:
+        """The row below it on the branch last chosen there, else on the oldest."""
+        below = self.tree.children(row.tip)
+        if not below:
+            return None
+        return self.row_of(self.tree.cursors.get(row.tip, below[0]))
+
+    def versions(self, row: Row) -> list[int]:
+        """The first nodes of what could stand in the row's place, its own included, oldest first.
+
+        The edits of a prompt and the answers to one are counted apart.
+        """
+        parent_id = self.tree[row.first].parent_id
+        return [
+            node_id
+            for node_id in self.tree.children(parent_id)
+            if (self.tree[node_id].kind == "prompt") == row.is_prompt
+        ]
+
+    def guides(self, row: Row, levels: int) -> list[Guide]:
+        """What stands in front of the row, outermost first: at most `levels` (1 or more) guides.
+
+        Where the picture is deeper, the outer levels are folded away several at a time, so that
+        neighbouring rows mostly keep their columns.
+        """
+        depth = row.line.depth
+        hidden = 0
+        if depth > levels:
+            step = max(1, levels // 2)
+            hidden = -(-(depth - levels + 1) // step) * step
+            hidden = min(hidden, depth)
+        guides: list[Guide] = []
+        line: Line | None = row.line
+        opens = row.opens
+        while line is not None and line.depth > hidden:
+            guides.append(self._guide(line, opens))
+            line, opens = line.parent, False
+        if hidden:
+            guides.append(Guide("fold", False))
+        guides.reverse()
+        return guides
+
+    def _guide(self, line: Line, opens: bool) -> Guide:
+        chosen = self._chosen(line.fork)
+        if opens:
+            kind: GuideKind = "corner" if line.last else "tee"
+            return Guide(kind, chosen is not None and chosen >= line.first)
+        if line.last:
+            return Guide("blank", False)
+        return Guide("rail", chosen is not None and chosen > line.first)
+
+    def _chosen(self, fork: Parent) -> int | None:
+        """The child of a fork through which the active path goes on; `None` if it does not."""
+        place = 0 if fork is None else self.tree.depth(fork)
+        below = place < len(self._path) and (not place or self._path[place - 1] == fork)
+        return self._path[place] if below else None
+
+
+def _open_lines(
+    stack: list[tuple[int, Line]], parent: Line | None, fork: Parent, children: Sequence[int]
+) -> None:
+    """Put the children of a fork on the stack, the oldest on top."""
+    last = True
+    for first in reversed(children):
+        stack.append((first, Line(parent, fork, first, last)))
+        last = False
+
+
+# The words of a row
+
+_READ_AHEAD = 2_000
+_LOOK_BACK = 16
+
+_SKIPPED = re.compile(r"\s*(?:```|~~~|-{3,}\s*$|\*{3,}\s*$|_{3,}\s*$|={3,}\s*$|\|?[\s:|-]+\|?\s*$)")
+_LEADING = re.compile(r"\s*(?:(?:>|#{1,6}|[-*+]|\d{1,9}[.)])\s+|\[[ xX]\]\s+)*")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
+_CODE = re.compile(r"(`+)(.+?)\1")
+_STRONG = re.compile(r"(\*\*\*|\*\*|~~|\*)(?=\S)(.+?)(?<=\S)\1")
+_UNDERSCORE = re.compile(r"(?<!\w)(__?)(?=\S)(.+?)(?<=\S)\1(?!\w)")
+
+
+def plain_line(text: str) -> str:
+    """The first line of Markdown that has words, as one safe line without the markup.
+
+    Empty if there is none in the first 2,000 characters.
+    """
+    for line in text[:_READ_AHEAD].splitlines():
+        if not line.strip() or _SKIPPED.match(line):
+            continue
+        line = line[_LEADING.match(line).end() :].strip(" |")  # type: ignore[union-attr]
+        line = _LINK.sub(r"\1", line)
+        line = _CODE.sub(r"\2", line)
+        line = _STRONG.sub(r"\2", line)
+        line = _UNDERSCORE.sub(r"\2", line)
+        if words := safe_line(line):
+            return words
+    return ""
+
+
+def row_text(tree: Tree, row: Row) -> str:
+    """The words of a row, safe to show: its label in quotes, else the first line of its message.
+
+    An answer is told by its last words (the final reply, if it has come), one without any by the
+    tools it asked for. Reads as few messages as it can.
+    """
+    label = row_label(tree, row)
+    if label is not None:
+        return f'"{safe_line(label)}"'
+    tools = ""
+    for message in _from_tip(tree, row):
+        for block in message.content:
+            if isinstance(block, Text) and (words := plain_line(block.text)):
+                return words
+        tools = tools or ", ".join(dict.fromkeys(use.name for use in message.tool_uses))
+    return safe_line(tools) or _attached(tree[row.tip].message) or "…"
+
+
+def row_label(tree: Tree, row: Row) -> str | None:
+    """The name a person gave a node of this row, the last one's if several have one."""
+    node = tree[row.tip]
+    while node.label is None and node.id != row.first and node.parent_id is not None:
+        node = tree[node.parent_id]
+    return node.label
+
+
+def _from_tip(tree: Tree, row: Row) -> list[Message]:
+    """The last messages of a row, the tip's first."""
+    node = tree[row.tip]
+    messages = [node.message]
+    while node.id != row.first and node.parent_id is not None and len(messages) < _LOOK_BACK:
+        node = tree[node.parent_id]
+        messages.append(node.message)
+    return messages
+
+
+def _attached(message: Message) -> str:
+    names = [b.name or b.media_type for b in message.content if isinstance(b, Attachment)]
+    return safe_line(", ".join(names))
