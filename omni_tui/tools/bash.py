@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ async def bash(
                 async with asyncio.timeout(limit):
                     await child.finish()
             except TimeoutError:
-                timed_out = True
+                timed_out = child.process.returncode is None
     finally:
         live.close()
     return _reply(tail.text(), None if timed_out else child.process.returncode, limit)
@@ -72,7 +71,7 @@ def _reply(output: str, code: int | None, limit: float) -> ToolReply:
         )
     ending = ""
     if code < 0:
-        ending = f" (killed by {signal.Signals(-code).name})"
+        ending = f" (killed by signal {-code})"
         code = 128 - code
     return ToolReply(
         text=f"{output}\nexit code: {code}{ending}",
@@ -117,9 +116,7 @@ async def _running(
             feed_to.close()
 
 
-async def _start(
-    command: str, context: ToolContext, write_end: int
-) -> asyncio.subprocess.Process:
+async def _start(command: str, context: ToolContext, write_end: int) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             _shell(),

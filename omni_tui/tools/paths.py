@@ -100,9 +100,7 @@ def glob_match(pattern: str, path: str) -> bool:
         if part == "**":
             reached = set(range(min(reached), len(names) + 1))
         else:
-            reached = {
-                at + 1 for at in reached if at < len(names) and fnmatchcase(names[at], part)
-            }
+            reached = {at + 1 for at in reached if at < len(names) and fnmatchcase(names[at], part)}
         if not reached:
             return False
     return len(names) in reached

@@ -80,7 +80,9 @@ def _is_alive(group: int) -> bool:
 def _runs_in(group: int, process: Path) -> bool:
     try:
         # "pid (name) state parent group …", and the name may hold anything.
-        state, _, found = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
+        state, _, found = (
+            (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
+        )
     except (OSError, ValueError):
         return False
     return int(found) == group and state not in "ZX"
