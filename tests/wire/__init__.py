@@ -1,0 +1,1 @@
+"""Recorded provider streams and a loopback server that plays them."""
