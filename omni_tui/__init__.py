@@ -1,1 +1,117 @@
-"""The branching terminal for LLM agents."""
+"""The branching terminal for LLM agents, and the four layers under it.
+
+Names are loaded on first use: importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from omni_tui._version import __version__
+
+if TYPE_CHECKING:
+    from omni_tui.agent.agent import Agent
+    from omni_tui.agent.decisions import Execute, Pause, Provide, Reject
+    from omni_tui.agent.events import Event
+    from omni_tui.agent.hooks import Hooks
+    from omni_tui.agent.run import Run
+    from omni_tui.core.errors import OmniError
+    from omni_tui.core.messages import (
+        Attachment,
+        Message,
+        Text,
+        Thinking,
+        ToolResult,
+        ToolUse,
+    )
+    from omni_tui.core.stream import Response
+    from omni_tui.core.tool import Tool, ToolContext, ToolReply, tool
+    from omni_tui.core.usage import Usage
+    from omni_tui.llm.api import generate_text, stream_text
+    from omni_tui.llm.providers.base import Model, Options
+    from omni_tui.llm.providers.scripted import ScriptedProvider
+    from omni_tui.llm.retry import RetryPolicy
+    from omni_tui.session.manager import SessionManager
+    from omni_tui.session.session import Session, Setup
+    from omni_tui.session.store.memory import MemoryStore
+    from omni_tui.session.store.sqlite import SQLiteStore
+    from omni_tui.session.tree import Tree
+
+_HOMES = {
+    "omni_tui.agent.agent": ("Agent",),
+    "omni_tui.agent.decisions": ("Execute", "Pause", "Provide", "Reject"),
+    "omni_tui.agent.events": ("Event",),
+    "omni_tui.agent.hooks": ("Hooks",),
+    "omni_tui.agent.run": ("Run",),
+    "omni_tui.core.errors": ("OmniError",),
+    "omni_tui.core.messages": (
+        "Attachment",
+        "Message",
+        "Text",
+        "Thinking",
+        "ToolResult",
+        "ToolUse",
+    ),
+    "omni_tui.core.stream": ("Response",),
+    "omni_tui.core.tool": ("Tool", "ToolContext", "ToolReply", "tool"),
+    "omni_tui.core.usage": ("Usage",),
+    "omni_tui.llm.api": ("generate_text", "stream_text"),
+    "omni_tui.llm.providers.base": ("Model", "Options"),
+    "omni_tui.llm.providers.scripted": ("ScriptedProvider",),
+    "omni_tui.llm.retry": ("RetryPolicy",),
+    "omni_tui.session.manager": ("SessionManager",),
+    "omni_tui.session.session": ("Session", "Setup"),
+    "omni_tui.session.store.memory": ("MemoryStore",),
+    "omni_tui.session.store.sqlite": ("SQLiteStore",),
+    "omni_tui.session.tree": ("Tree",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Agent",
+    "Attachment",
+    "Event",
+    "Execute",
+    "Hooks",
+    "MemoryStore",
+    "Message",
+    "Model",
+    "OmniError",
+    "Options",
+    "Pause",
+    "Provide",
+    "Reject",
+    "Response",
+    "RetryPolicy",
+    "Run",
+    "SQLiteStore",
+    "ScriptedProvider",
+    "Session",
+    "SessionManager",
+    "Setup",
+    "Text",
+    "Thinking",
+    "Tool",
+    "ToolContext",
+    "ToolReply",
+    "ToolResult",
+    "ToolUse",
+    "Tree",
+    "Usage",
+    "__version__",
+    "generate_text",
+    "stream_text",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

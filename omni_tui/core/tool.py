@@ -48,8 +48,8 @@ class Tool:
     """A tool a model may use.
 
     `handler` gets the arguments and a `ToolContext`; it returns text, a `ToolReply`, or anything
-    JSON can hold, and raises `ToolError` (or any exception) to tell the model what went wrong. A tool
-    without a handler ends the turn: the caller answers it.
+    JSON can hold, and raises `ToolError` (or any exception) to tell the model what went wrong. A
+    tool without a handler ends the turn: the caller answers it.
     """
 
     name: str

@@ -26,7 +26,7 @@ from omni_tui.core.usage import Usage
 class Accumulator:
     """Folds stream events into an assistant message.
 
-    `blocks()` may be asked at any time: finished blocks are whole, the open one holds what has come
+    `parts()` may be asked at any time: finished blocks are whole, the open one holds what has come
     so far. An open tool use is left out: half a call must not be taken for a call.
     """
 
@@ -55,11 +55,12 @@ class Accumulator:
             case ToolUseDelta():
                 pass
 
-    def blocks(self) -> tuple[Block, ...]:
-        """The blocks so far, in order; empty text is left out."""
-        out: list[Block] = []
+    def parts(self) -> list[tuple[int, Block, bool]]:
+        """(index, block, whether it is finished) so far, in order; empty text left out."""
+        out: list[tuple[int, Block, bool]] = []
         for index in sorted(self._blocks):
             block = self._blocks[index]
+            is_whole = not isinstance(block, list)
             if isinstance(block, list):
                 text = "".join(block)
                 if not text or self._kinds[index] is ToolUseStart:
@@ -67,8 +68,12 @@ class Accumulator:
                 block = Text(text=text) if self._kinds[index] is TextStart else Thinking(text=text)
             elif isinstance(block, Text) and not block.text and not block.signature:
                 continue
-            out.append(block)
-        return tuple(out)
+            out.append((index, block, is_whole))
+        return out
+
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks so far, in order."""
+        return tuple(block for _, block, _ in self.parts())
 
     def message(self) -> Message:
         """The assistant message so far."""

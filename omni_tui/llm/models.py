@@ -88,6 +88,12 @@ class ProviderRegistry:
                 return f"{name}/{endpoint.models[0]}"
         return None
 
+    def models(self) -> list[str]:
+        """`provider/name` of the models worth offering: those whose key is set, and the demo's."""
+        keyed = [endpoint for endpoint in ENDPOINTS.values() if _has_key(endpoint)]
+        named = [f"{each.name}/{model}" for each in keyed for model in each.models]
+        return [*named, DEMO_MODEL]
+
     async def close(self) -> None:
         """Close every provider made so far; the registry can be used again."""
         made, self._made = self._made, {}
@@ -115,8 +121,8 @@ def make_provider(endpoint: Endpoint) -> Provider:
     With `OPENAI_BASE_URL` set, `openai` is a compatible server and spoken to in the chat dialect
     unless `LLM_API_TYPE` is `responses`.
     """
-    moved = os.environ.get(endpoint.url_env, "").strip() if endpoint.url_env else ""
-    base_url = _server_url(moved) if moved and endpoint.is_local else moved or endpoint.base_url
+    base_url = _base_url(endpoint)
+    moved = base_url != endpoint.base_url
     dialect = endpoint.dialect
     if dialect == "openai-responses" and moved and os.environ.get("LLM_API_TYPE") != "responses":
         dialect = "openai-chat"
@@ -133,6 +139,16 @@ def make_provider(endpoint: Endpoint) -> Provider:
     return ChatProvider(
         endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, quirks=endpoint.quirks
     )
+
+
+def local_endpoints() -> dict[str, str]:
+    """Name and base URL of the servers a person may run on this machine."""
+    return {name: _base_url(endpoint) for name, endpoint in ENDPOINTS.items() if endpoint.is_local}
+
+
+def _base_url(endpoint: Endpoint) -> str:
+    moved = os.environ.get(endpoint.url_env, "").strip() if endpoint.url_env else ""
+    return _server_url(moved) if moved and endpoint.is_local else moved or endpoint.base_url
 
 
 def _has_key(endpoint: Endpoint) -> bool:

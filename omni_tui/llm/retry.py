@@ -47,7 +47,7 @@ async def stream_with_retry(
     clock: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
     deadline: float | None = None,
-) -> AsyncIterator[StreamEvent]:
+) -> AsyncGenerator[StreamEvent, None]:
     """The events of `open_stream()`, asked again while it fails before its first event.
 
     Only a `Failed` whose error is `retryable` is repeated, and never once anything else was

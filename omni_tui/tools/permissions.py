@@ -82,6 +82,12 @@ class Permissions:
         self._roots = real_paths(allowed_paths) or (self._cwd,)
         self._own = real_paths(own)
 
+    def copy(self) -> Permissions:
+        """The same rules and mode, to be added to apart from these."""
+        return Permissions(
+            self._cwd, rules=self._rules, mode=self.mode, allowed_paths=self._roots, own=self._own
+        )
+
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules in force."""

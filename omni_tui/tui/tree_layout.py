@@ -15,6 +15,12 @@ from omni_tui.core.messages import Attachment, Message, Text
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Parent, Tree
 
+Mark: TypeAlias = Literal["running", "asks", "failed", "interrupted", "unread"]
+"""What may be going on at a node; `asks` waits for a person."""
+
+State: TypeAlias = Mark | Literal["labelled", "active", "elsewhere"]
+"""What the sign before a row's words tells."""
+
 GuideKind: TypeAlias = Literal["rail", "tee", "corner", "blank", "fold"]
 
 
@@ -79,7 +85,6 @@ class Rows(Sequence[Row]):
         self.tree = tree
         self._rows: list[Row] = []
         self._row_of: dict[int, Row] = {}
-        self._newest = 0
         self._path: tuple[int, ...] = tree.path
         self._build()
 
@@ -97,7 +102,8 @@ class Rows(Sequence[Row]):
         """The row that shows this node, a tool round by its answer's; `None` if none does."""
         return None if node_id is None else self._row_of.get(node_id)
 
-    def active(self) -> int:
+    @property
+    def active_count(self) -> int:
         """How many rows the active path has; O(depth)."""
         return len({self._row_of[node_id].first for node_id in self._path})
 
@@ -105,25 +111,33 @@ class Rows(Sequence[Row]):
         """Whether the active path goes through this row."""
         return self.tree.on_path(row.first)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether nodes came or went, or the head moved, since the last `update`."""
+        ids = list(self.tree.nodes)
+        return (
+            len(ids) != len(self._row_of)
+            or (bool(ids) and ids[-1] not in self._row_of)
+            or self.tree.path != self._path
+        )
+
     def update(self) -> bool:
-        """Catch up with the tree; returns whether anything but texts and marks had changed.
+        """Catch up with the tree; returns whether nodes came or went.
 
         Growth at a tip costs O(1) at the bottom of the picture and a renumbering of the rows below
         it elsewhere; a new fork or a removal lays out all rows again.
         """
-        nodes = self.tree.nodes
         self._path = self.tree.path
+        ids = list(self.tree.nodes)
         new: list[int] = []
-        for node_id in reversed(list(nodes)):
-            if node_id <= self._newest:
+        for node_id in reversed(ids):
+            if node_id in self._row_of:
                 break
             new.append(node_id)
-        if len(nodes) == len(self._row_of) and not new:
+        if len(ids) == len(self._row_of) and not new:
             return False
-        if len(nodes) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
+        if len(ids) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
             self._build()
-        else:
-            self._newest = max(self._newest, *new)
         return True
 
     def _build(self) -> None:
@@ -133,7 +147,6 @@ class Rows(Sequence[Row]):
             if node.kind == "prompt":
                 prompts.add(node.id)
             children.setdefault(node.parent_id, []).append(node.id)
-        self._newest = max(self.tree.nodes, default=0)
         self._rows, self._row_of = [], {}
         stack: list[tuple[int, Line]] = []
         _open_lines(stack, None, None, children[None])
@@ -252,6 +265,23 @@ def _open_lines(
     for first in reversed(children):
         stack.append((first, Line(parent, fork, first, last)))
         last = False
+
+
+def row_state(rows: Rows, row: Row, mark: Mark | None) -> State:
+    """What to say of a row whose tip's branch has this mark, the most pressing thing only."""
+    if mark is not None and mark != "unread":
+        return mark
+    tip = rows.tree[row.tip]
+    if tip.status == "failed":
+        return "failed"
+    waits = rows.tree.is_interrupted(tip.id) and not rows.tree.children(tip.id)
+    if waits or tip.status == "cancelled":
+        return "interrupted"
+    if mark is not None:
+        return mark
+    if row_label(rows.tree, row) is not None:
+        return "labelled"
+    return "active" if rows.is_active(row) else "elsewhere"
 
 
 # The words of a row

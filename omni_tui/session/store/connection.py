@@ -104,7 +104,7 @@ def store_errors(path: Path) -> Iterator[None]:
         raise StoreUnavailableError(
             f"{path} cannot be used: {error.strerror or error}.", hint=_ELSEWHERE, path=str(path)
         ) from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreUnavailableError(
             f"{path} is damaged: {error}.",
             hint="restore it from a copy",

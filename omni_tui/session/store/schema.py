@@ -181,13 +181,11 @@ def _check(path: Path, application: int, version: int, known: int) -> None:
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # executescript would commit the transaction it is called in.
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in script.split(";"):
+        statement += f"{piece};"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""
-    if statement.strip():
-        connection.execute(statement)
 
 
 def _version(connection: sqlite3.Connection) -> int:

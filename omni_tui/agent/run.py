@@ -1,0 +1,77 @@
+"""A run: from a prompt until the agent is idle again."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Generator
+from typing import TYPE_CHECKING, Any
+
+from omni_tui.agent.events import Event, Outcome
+from omni_tui.agent.subscription import Subscription
+from omni_tui.core.errors import AgentRunError, OmniError
+from omni_tui.core.messages import Block
+from omni_tui.core.stream import Response
+
+if TYPE_CHECKING:
+    from omni_tui.agent.agent import Agent
+
+
+class Run:
+    """Await it for the last turn's response, or iterate it for events; both at once is fine.
+
+    Awaiting raises `AgentRunError` unless the outcome is `completed` or `max_steps`. Cancelling the
+    task that awaits does not cancel the run: `cancel()` does.
+    """
+
+    def __init__(self, agent: Agent, prompt: tuple[Block, ...] | None) -> None:
+        self.id = uuid.uuid4().hex[:16]
+        self.prompt = prompt
+        """What was asked; `None` when the run continues a history."""
+        self.outcome: Outcome | None = None
+        """How it ended; `None` while it goes on."""
+        self.response: Response | None = None
+        self.error: OmniError | None = None
+        self.step = 0
+        self._agent = agent
+        self._finished = asyncio.Event()
+        self._subscription = Subscription()
+        self.task: asyncio.Task[None] | None = None
+
+    def publish(self, event: Event) -> None:
+        """Hand the run's own iterator an event; called by its owner."""
+        self._subscription.put(event)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Mark the run as ended; called by the agent."""
+        self.outcome = outcome
+        self._subscription.close()
+        self._finished.set()
+
+    @property
+    def is_done(self) -> bool:
+        return self.outcome is not None
+
+    def cancel(self) -> bool:
+        """Stop the run; says whether there was anything to stop. Never raises."""
+        return self._agent.cancel(self.id)
+
+    async def wait(self) -> Outcome:
+        """Wait for the end, whatever it is."""
+        await self._finished.wait()
+        assert self.outcome is not None
+        return self.outcome
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        return self._result().__await__()
+
+    async def _result(self) -> Response:
+        outcome = await self.wait()
+        if outcome in ("completed", "max_steps") and self.response is not None:
+            return self.response
+        reason = f": {self.error}" if self.error else ""
+        raise AgentRunError(f"The run ended as {outcome}{reason}", outcome=outcome) from self.error
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async for event in self._subscription:
+            yield event

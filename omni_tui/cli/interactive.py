@@ -1,0 +1,50 @@
+"""Starts the terminal application and says how to come back."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import signal
+import sys
+
+from omni_tui.cli.exit_codes import HANGUP, TERMINATED
+from omni_tui.cli.setup import Start, prepare
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.session import Session
+
+
+async def run_app(arguments: argparse.Namespace) -> int:
+    """Open the application; the manager and the store enclose it, so that leaving writes all."""
+    preparing = asyncio.ensure_future(prepare(arguments))
+    await asyncio.sleep(0)  # the store opens in its thread while this one imports the screen
+    try:
+        from omni_tui.tui.app import OmniApp
+    finally:
+        start = await preparing
+    async with start:
+        app = OmniApp(
+            start.manager,
+            start.session,
+            settings=start.settings,
+            paths=start.paths,
+            notices=start.notices,
+            no_key=start.no_key,
+        )
+        loop = asyncio.get_running_loop()
+        for signum, code in ((signal.SIGTERM, TERMINATED), (signal.SIGHUP, HANGUP)):
+            loop.add_signal_handler(signum, app.exit, None, code)
+        await app.run_async()
+        last = app.session
+    _say_how_to_return(start, last)
+    return app.return_code or 0
+
+
+def _say_how_to_return(start: Start, session: Session) -> None:
+    if session.saver is None or not session.saver.is_stored:
+        return
+    if session.saver.error is not None:
+        print(f"omni-tui: not saved: {session.saver.error}", file=sys.stderr)
+    database = "" if start.is_default_database else f" --db {shlex.quote(str(start.database))}"
+    title = f"  # {safe_line(session.title, 60)}" if session.title else ""
+    print(f"omni-tui{database} --load {session.id}{title}")

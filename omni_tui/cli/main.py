@@ -1,0 +1,109 @@
+"""The command line: read the arguments, then load only what they need."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from omni_tui import __version__
+from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
+from omni_tui.core.errors import ConfigError, OmniError
+from omni_tui.core.safe_text import safe
+
+EPILOG = """\
+exit codes: 0 done, 1 run failed, 2 usage, 3 limit reached, 4 a needed tool was denied,
+5 provider failed after retries, 6 key missing or refused, 7 session not found or locked
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments `omni-tui` takes."""
+    made = argparse.ArgumentParser(
+        prog="omni-tui",
+        description="The branching terminal for LLM agents: every conversation is a tree.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"omni-tui {__version__}")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument(
+        "--load", metavar="ID", help="open this session; the start of its id or its title will do"
+    )
+    which.add_argument(
+        "-c", "--continue", dest="latest", action="store_true", help="open the session used last"
+    )
+    made.add_argument(
+        "-m",
+        "--model",
+        metavar="PROVIDER/MODEL",
+        help="the model to use; in a loaded session it takes the place of the stored one",
+    )
+    made.add_argument(
+        "-p",
+        "--print",
+        metavar="PROMPT",
+        nargs="?",
+        const="",
+        help="answer on standard output and leave; what is piped in is joined to the prompt",
+    )
+    made.add_argument(
+        "--approval-mode",
+        choices=("ask", "auto-edit", "plan", "yolo"),
+        help="which tools run unasked: ask (only reading), auto-edit, plan (never write), yolo",
+    )
+    made.add_argument("--db", metavar="FILE", type=Path, help="keep sessions in this file")
+    return made
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the program and return its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        return asyncio.run(_run(arguments))
+    except OmniError as error:
+        complain(error)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has left. Python would complain once more while closing stdout.
+        sys.stdout = None
+        return 0
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    from omni_tui.cli.setup import prepare
+
+    if arguments.print is not None:
+        from omni_tui.cli.print_mode import print_reply, read_prompt
+
+        prompt = read_prompt(arguments.print, sys.stdin)
+        if not prompt.strip():
+            raise ConfigError("-p needs a prompt, as an argument or piped in.")
+        async with await prepare(arguments) as start:
+            return await print_reply(start, prompt)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print(
+            'omni-tui needs a terminal; without one, use: omni-tui -p "your question"',
+            file=sys.stderr,
+        )
+        return USAGE
+    from omni_tui.cli.interactive import run_app
+
+    return await run_app(arguments)
+
+
+def complain(error: OmniError) -> None:
+    """Say what went wrong on standard error, in one line and a hint."""
+    print(f"omni-tui: {safe(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {safe(error.hint)}", file=sys.stderr)

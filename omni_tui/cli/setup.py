@@ -1,0 +1,156 @@
+"""From arguments, settings and environment to a session that is ready to talk."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from omni_tui.config.approvals import load_approvals
+from omni_tui.config.paths import Paths, find_paths
+from omni_tui.config.settings import ProviderSettings, Settings, load_settings
+from omni_tui.core.errors import NotFoundError
+from omni_tui.llm.models import ProviderRegistry, make_provider
+from omni_tui.llm.providers.base import Provider
+from omni_tui.llm.providers.table import Dialect, Endpoint
+from omni_tui.session.manager import SessionManager
+from omni_tui.session.session import Session, Setup
+from omni_tui.session.store.sqlite import SQLiteStore
+from omni_tui.tools.builtin import builtin_tools
+from omni_tui.tools.permissions import Permissions, Rule
+
+DEMO = "demo/chat"
+
+DIALECTS: dict[str, Dialect] = {
+    "chat": "openai-chat",
+    "responses": "openai-responses",
+    "anthropic": "anthropic",
+}
+
+SYSTEM = """\
+You are a helpful assistant in a terminal. The working folder is {cwd}. Answer in Markdown. Use the
+tools when they help; a person may be asked before a tool runs and may say no, with a reason."""
+
+
+@dataclass
+class Start:
+    """What a face starts with; leave it to close everything."""
+
+    manager: SessionManager
+    session: Session
+    settings: Settings
+    paths: Paths
+    database: Path
+    is_default_database: bool
+    no_key: bool
+    """No provider has a key and no model was named: this is the demo."""
+    notices: list[str] = field(default_factory=list)
+    """What a person should know, in one line each."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.manager.shut_down()
+
+
+async def prepare(arguments: argparse.Namespace) -> Start:
+    """Read the settings, open the store and the session asked for.
+
+    Raises any `OmniError` that must end the program before the screen opens.
+    """
+    settings = load_settings()
+    paths = find_paths()
+    cwd = Path.cwd()
+    registry = ProviderRegistry(_providers(settings))
+    wanted = arguments.model or settings.model
+    if wanted is not None:
+        registry.resolve(wanted)
+    default = wanted or registry.default_model()
+    database = arguments.db.absolute() if arguments.db else paths.database
+    setup = Setup(
+        tools=builtin_tools(),
+        permissions=Permissions(
+            cwd,
+            rules=_rules(settings, load_approvals(cwd, paths.approvals_file)),
+            mode=arguments.approval_mode or settings.tools.approval_mode,
+            own=(paths.config_dir, paths.data_dir, paths.state_dir, database),
+        ),
+        max_steps=settings.tools.max_steps,
+        cwd=cwd,
+    )
+    store = SQLiteStore(database)
+    manager = SessionManager(store, default_model=default or DEMO, setup=setup, registry=registry)
+    start = Start(
+        manager=manager,
+        session=None,  # type: ignore[arg-type]
+        settings=settings,
+        paths=paths,
+        database=database,
+        is_default_database=arguments.db is None,
+        no_key=default is None,
+        notices=list(settings.notices),
+    )
+    try:
+        await store.open()
+        start.session = await _session(manager, arguments, settings, start.notices)
+    except BaseException:
+        await manager.shut_down()
+        raise
+    return start
+
+
+def _providers(settings: Settings) -> dict[str, Callable[[], Provider]]:
+    """A factory for each endpoint of the person's own."""
+
+    def factory(name: str, given: ProviderSettings) -> Callable[[], Provider]:
+        endpoint = Endpoint(
+            name=name,
+            base_url=given.base_url,
+            dialect=DIALECTS[given.api],
+            key_env=(given.api_key_env,) if given.api_key_env else (),
+            headers=given.headers,
+        )
+        return lambda: make_provider(endpoint)
+
+    return {name: factory(name, given) for name, given in settings.providers.items()}
+
+
+def _rules(settings: Settings, approvals: tuple[str, ...]) -> list[Rule]:
+    given = settings.permissions
+    return [
+        *(Rule.parse(text, "deny") for text in given.deny),
+        *(Rule.parse(text, "ask") for text in given.ask),
+        *(Rule.parse(text, "allow") for text in (*given.allow, *approvals)),
+    ]
+
+
+async def _session(
+    manager: SessionManager,
+    arguments: argparse.Namespace,
+    settings: Settings,
+    notices: list[str],
+) -> Session:
+    id = None
+    if arguments.load is not None:
+        id = await manager.store.find(arguments.load)
+    elif arguments.latest:
+        id = await manager.store.latest()
+        if id is None:
+            raise NotFoundError("There is no session to continue yet.", hint="start one: omni-tui")
+    if id is None:
+        system = settings.system or SYSTEM.format(cwd=os.fspath(Path.cwd()))
+        return manager.create(model=arguments.model, system=system)
+    session, notice = await manager.open(id, model=arguments.model)
+    if notice:
+        notices.append(notice)
+    return session

@@ -1,0 +1,190 @@
+"""Many sessions over one store: create, open, close, delete, rename, list."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from omni_tui.core.errors import NotFoundError, UnknownModelError
+from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.base import Model
+from omni_tui.session.session import Session, Setup
+from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
+
+
+class SessionManager:
+    """Owns the open sessions. Enclose the faces in it: leaving it stops runs and writes all.
+
+    Args:
+        store: Where sessions are kept; closed with the manager.
+        default_model: For sessions that name none, or one that is gone.
+        setup: What agents are made from.
+        registry: Finds providers; closed with the manager.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        default_model: str | Model = "demo/chat",
+        setup: Setup | None = None,
+        registry: ProviderRegistry | None = None,
+    ) -> None:
+        self.store = store
+        self.default_model = default_model
+        self.setup = setup or Setup()
+        self.registry = registry or ProviderRegistry()
+        self._open: dict[str, Session] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.shut_down()
+
+    def create(
+        self,
+        *,
+        model: str | Model | None = None,
+        system: str | None = None,
+        setup: Setup | None = None,
+    ) -> Session:
+        """A new session. It gets its row in the store with its first message, not before."""
+        setup = setup or self.setup
+        model = model or self.default_model
+        record = SessionRecord(
+            id=new_session_id(),
+            model=str(model),
+            system=system,
+            cwd=str(setup.cwd or Path.cwd()),
+        )
+        session = Session(
+            record, model=model, setup=setup, registry=self.registry, store=self.store
+        )
+        self._open[session.id] = session
+        return session
+
+    async def open(
+        self, id: str, *, model: str | Model | None = None, setup: Setup | None = None
+    ) -> tuple[Session, str | None]:
+        """The session with this full id, open already or loaded, and a notice for the person.
+
+        The model is `model` if given, else the stored one; one that is gone gives way to the
+        default with a notice.
+
+        Raises:
+            NotFoundError: There is none.
+            SessionLockedError: Another process has it open.
+        """
+        if (session := self._open.get(id)) is not None:
+            if model is not None:
+                session.set_model(model)
+            return session, None
+        await self.store.lease(id)
+        try:
+            stored = await self.store.load(id)
+        except BaseException:
+            await self.store.release(id)
+            raise
+        chosen, notice = self._choose(model, stored.record.model)
+        session = Session(
+            stored.record,
+            model=chosen,
+            tree=stored.tree,
+            setup=setup or self.setup,
+            registry=self.registry,
+            store=self.store,
+            stored=True,
+        )
+        if model is not None and str(model) != stored.record.model:
+            session.set_model(model)
+        self._open[id] = session
+        return session, notice
+
+    def _choose(
+        self, wanted: str | Model | None, stored: str | None
+    ) -> tuple[str | Model, str | None]:
+        if wanted is not None:
+            return wanted, None
+        if stored is None:
+            return self.default_model, None
+        if isinstance(self.default_model, Model) and str(self.default_model) == stored:
+            return self.default_model, None
+        try:
+            return self.registry.resolve(stored), None
+        except UnknownModelError as error:
+            return self.default_model, f"{error.message} Using {self.default_model} instead."
+
+    async def close(self, id: str) -> None:
+        """Stop a session's runs and put it away; the store keeps it. Unknown ids are fine."""
+        session = self._open.pop(id, None)
+        if session is not None:
+            await session.close()
+            await self.store.release(id)
+
+    def leave(self, id: str) -> None:
+        """Nobody looks at this session any more: close it as soon as no run needs it."""
+        session = self._open.get(id)
+        if session is not None:
+            task = asyncio.get_running_loop().create_task(self._close_when_idle(session), name=id)
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def keep(self, id: str) -> None:
+        """Somebody looks again: undo `leave`."""
+        for task in self._closing:
+            if task.get_name() == id:
+                task.cancel()
+
+    async def _close_when_idle(self, session: Session) -> None:
+        while session.runs:
+            branch = next(iter(session.runs.values()))
+            await branch.run.wait()
+            await asyncio.sleep(0)
+        await self.close(session.id)
+
+    async def delete(self, id: str) -> None:
+        """Close and remove a session, running or stored.
+
+        Raises `NotFoundError` when it is neither.
+        """
+        was_open = id in self._open
+        await self.close(id)
+        try:
+            await self.store.delete(id)
+        except NotFoundError:
+            if not was_open:
+                raise
+
+    async def rename(self, id: str, title: str | None) -> None:
+        """Give a session a title by hand, running or stored."""
+        if (session := self._open.get(id)) is not None:
+            session.rename(title)
+        else:
+            await self.store.save_state(id, title=title, title_is_manual=title is not None)
+
+    async def list_stored(
+        self, limit: int = 50, before: SessionSummary | None = None
+    ) -> list[SessionSummary]:
+        """Stored sessions, those used last first; `before` is the last of the page before."""
+        return await self.store.list(limit, before)
+
+    def list_open(self) -> list[Session]:
+        """The sessions in memory: the one in view, and those whose runs go on."""
+        return list(self._open.values())
+
+    async def shut_down(self) -> None:
+        """Close every session and the store."""
+        for task in list(self._closing):
+            task.cancel()
+        await asyncio.gather(*(self.close(id) for id in list(self._open)), return_exceptions=True)
+        await self.registry.close()
+        await self.store.close()

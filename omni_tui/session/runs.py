@@ -1,0 +1,112 @@
+"""A run and the branch it grows: where its messages go, and what a person sees of it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from omni_tui.agent.agent import Agent
+from omni_tui.agent.events import Event, Paused, ToolFinished, ToolOutput, ToolStarted
+from omni_tui.agent.journal import Facts
+from omni_tui.agent.run import Run
+from omni_tui.core.messages import Message, ToolResult
+
+if TYPE_CHECKING:
+    from omni_tui.session.session import Session
+
+OUTPUT_CHARS = 20_000
+"""How much of a running tool's output is kept for whoever looks later; the tail."""
+
+
+class RunningTool:
+    """What is known of a tool use before its result is in the tree."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.output = ""
+        self.result: ToolResult | None = None
+
+
+class BranchRun:
+    """One run of one agent on one branch of a session; the agent's journal.
+
+    The run belongs to the branch it grows: it goes on whatever the person looks at, and moves the
+    head only while the head is its own tip.
+    """
+
+    def __init__(self, session: Session, tip: int | None, came_from: int | None) -> None:
+        self.session = session
+        self.tip = tip
+        """The node the next message goes under."""
+        self.start = tip
+        self.came_from = came_from
+        """The head before the run; where a run that adds nothing goes back to."""
+        self.tools: dict[str, RunningTool] = {}
+        self.started = time.monotonic()
+        self.agent: Agent
+        self.run: Run
+
+    @property
+    def paused(self) -> Paused | None:
+        """The question the run waits for."""
+        return self.agent.paused
+
+    def publish(self, run: Run | None, payload: Any) -> None:
+        """Pass an agent's event on, as an event of the session."""
+        match payload:
+            case ToolStarted(tool_use=use):
+                self.tools[use.id] = RunningTool()
+            case ToolOutput(tool_use_id=id, text=text) if id in self.tools:
+                self.tools[id].output = (self.tools[id].output + text)[-OUTPUT_CHARS:]
+            case ToolFinished(result=result) if result.tool_use_id in self.tools:
+                self.tools[result.tool_use_id].result = result
+        self.session.publish(payload, self)
+
+    def commit(self, run: Run, message: Message, facts: Facts) -> asyncio.Future[None] | None:
+        """Put a complete message into the tree and on its way to the store."""
+        tree = self.session.tree
+        changed: tuple[int, ...] = ()
+        if self.tip is not None and self.tip != self.start and tree[self.tip].error:
+            tree.update(self.tip, status="done", error=None)
+            changed = (self.tip,)
+        node = tree.add(
+            message,
+            parent=self.tip,
+            usage=facts.usage,
+            model=facts.model,
+            stop_reason=facts.stop_reason,
+            status=facts.status,
+            error=facts.error,
+            run_id=run.id,
+            duration_ms=facts.duration_ms,
+        )
+        self.tip = node.id
+        if node.kind == "results":
+            self.tools.clear()
+        return self.session.tree_changed(new=(node.id,), changed=changed)
+
+    def amend(self, run: Run, facts: Facts) -> None:
+        """Note how a run ended that left nothing of its last step."""
+        tree = self.session.tree
+        if self.tip is None:
+            return
+        if self.tip == self.start and tree.children(self.tip):
+            # A reply stands here already: a new one that never came leaves no mark.
+            if tree.head == self.tip and self.came_from is not None:
+                tree.navigate(self.came_from)
+            self.session.tree_changed()
+            return
+        tree.update(self.tip, status=facts.status, error=facts.error)
+        self.session.tree_changed(changed=(self.tip,))
+
+    def envelope(self, payload: Any, seq: int) -> Event:
+        """The session's envelope for an event of this run."""
+        return Event(
+            payload=payload,
+            seq=seq,
+            session_id=self.session.id,
+            run_id=self.run.id,
+            node_id=self.tip,
+            step=self.run.step,
+        )

@@ -1,0 +1,135 @@
+"""Writes a session's changes to its store: in order, off the loop, and until it works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from omni_tui.core.errors import StoreError, StoreUnavailableError
+from omni_tui.session.events import Saved, SaveFailed, SessionEvent
+from omni_tui.session.store.base import SessionRecord, Store
+from omni_tui.session.tree import Tree
+
+RETRY_AFTER = 2.0
+"""Seconds until a refused write is tried again, if nothing else asks for one before."""
+
+
+class Saver:
+    """One writer per session.
+
+    Changes that come while a write is under way go out together in the next one. A write that fails
+    is reported and tried again; what it held stays in memory until then.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tree: Tree,
+        record: SessionRecord,
+        publish: Callable[[SessionEvent], None],
+        *,
+        stored: bool,
+    ) -> None:
+        self.error: StoreError | None = None
+        """Why the latest changes are not durable yet."""
+        self._store = store
+        self._tree = tree
+        self._record = record
+        self._publish = publish
+        self._stored = stored
+        self._state: dict[str, Any] = {}
+        self._dirty = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the session has a row yet; it gets one with its first message."""
+        return self._stored
+
+    def tree_changed(self) -> asyncio.Future[None]:
+        """Write the tree's changes; the future is done once they are durable, or refused."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(future)
+        self._wake()
+        return future
+
+    def record_changed(self, record: SessionRecord, changes: dict[str, Any]) -> None:
+        """Write these fields of the record; before the first message they wait for it."""
+        self._record = record
+        if self._stored:
+            self._state.update(changes)
+            self._wake()
+
+    async def flush(self) -> None:
+        """Wait until everything is durable, or refused once more (see `error`)."""
+        if self.error is not None:
+            self._wake()
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Write what is due and stop trying."""
+        await self.flush()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _wake(self) -> None:
+        self._dirty = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write_all(), name="save")
+
+    async def _write_all(self) -> None:
+        try:
+            while self._dirty:
+                self._dirty = False
+                waiters, self._waiters = self._waiters, []
+                try:
+                    wrote_tree = await self._write()
+                except Exception as error:
+                    self.error = _typed(error)
+                    self._publish(SaveFailed(error=self.error))
+                    self._retry = asyncio.get_running_loop().call_later(RETRY_AFTER, self._wake)
+                else:
+                    self.error = None
+                    if wrote_tree:
+                        self._publish(Saved())
+                finally:
+                    for waiter in waiters:
+                        if not waiter.done():
+                            waiter.set_result(None)
+        finally:
+            self._task = None
+
+    async def _write(self) -> bool:
+        """Write once; whether the tree was in it. Nothing is lost when it raises."""
+        if not self._stored:
+            if not len(self._tree):
+                return False
+            await self._store.create(self._record)
+            self._stored = True
+            await self._store.lease(self._record.id)
+        state, self._state = self._state, {}
+        changes = self._tree.take_changes()
+        try:
+            if state:
+                await self._store.save_state(self._record.id, **state)
+            if changes:
+                await self._store.save_tree(self._record.id, changes)
+        except Exception:
+            self._state = {**state, **self._state}
+            self._tree.put_back(changes)
+            raise
+        return bool(changes)
+
+
+def _typed(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    return StoreUnavailableError(f"The store failed: {type(error).__name__}: {error}")

@@ -1,0 +1,337 @@
+"""A session: one conversation tree, the runs that grow it, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from omni_tui.agent.agent import Agent
+from omni_tui.agent.approval import Approval
+from omni_tui.agent.decisions import Answer
+from omni_tui.agent.events import Event
+from omni_tui.agent.run import Run
+from omni_tui.agent.subscription import Subscription
+from omni_tui.core.errors import (
+    BusyError,
+    ConfigError,
+    IdleError,
+    NotAssistantNodeError,
+    NotUserNodeError,
+)
+from omni_tui.core.messages import Content
+from omni_tui.core.tool import Tool
+from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.base import Model, Options
+from omni_tui.llm.retry import RetryPolicy
+from omni_tui.session.events import TitleChanged, TreeChanged
+from omni_tui.session.runs import BranchRun
+from omni_tui.session.saving import Saver
+from omni_tui.session.store.base import SessionRecord, Store
+from omni_tui.session.titles import heuristic_title
+from omni_tui.session.tree import Tree
+from omni_tui.tools.permissions import Permissions, Rule
+
+log = logging.getLogger(__name__)
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """What every agent of a session is made from; none of it is stored."""
+
+    agent: type[Agent] = Agent
+    tools: tuple[Tool, ...] = ()
+    permissions: Permissions | None = None
+    """Guards every tool use; `None` leaves the decision to the agent alone."""
+    max_steps: int | None = 50
+    options: Options = Options()
+    retry: RetryPolicy = RetryPolicy()
+    cwd: Path | None = None
+
+
+class Session:
+    """A branching conversation.
+
+    Make one with `SessionManager.create` or `open`; alone it works too. `store=None` keeps nothing.
+    """
+
+    def __init__(
+        self,
+        record: SessionRecord,
+        *,
+        model: str | Model,
+        tree: Tree | None = None,
+        setup: Setup | None = None,
+        registry: ProviderRegistry | None = None,
+        store: Store | None = None,
+        stored: bool = False,
+    ) -> None:
+        self.record = record
+        self.model = model
+        self.tree = tree or Tree()
+        self.setup = setup or Setup()
+        self.runs: dict[str, BranchRun] = {}
+        """The runs under way, by run id."""
+        self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
+        self._registry = registry or ProviderRegistry()
+        self._owns_registry = registry is None
+        self.seq = 0
+        """The number of the last event."""
+        self._subscriptions: list[Subscription] = []
+        self._closed = False
+        self.permissions = _own_permissions(self.setup.permissions, record.approvals)
+        """This session's rules: those of the set-up, and what was allowed here."""
+
+    @property
+    def id(self) -> str:
+        """22 characters, URL-safe."""
+        return self.record.id
+
+    @property
+    def title(self) -> str | None:
+        """What the session is called; `None` until it has a first answer."""
+        return self.record.title
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any branch has a run under way."""
+        return bool(self.runs)
+
+    # Talking
+
+    def prompt(
+        self, content: Content | None, *, at: int | msgspec.UnsetType | None = msgspec.UNSET
+    ) -> Run:
+        """Ask, under the head or under the node `at` (`None`: as a new root).
+
+        `content=None` goes on from a node that waits for an answer: a prompt, or open tool uses.
+
+        Raises:
+            BusyError: A run grows this very branch.
+            NodeNotFoundError: `at` is not in the tree.
+        """
+        tip = self.tree.head if at is msgspec.UNSET else at
+        return self._start(tip, content, came_from=self.tree.head)
+
+    def branch(self, node_id: int | None, content: Content | None = None) -> Run:
+        """Start another line.
+
+        - `branch(user)` asks the same again: a sibling reply.
+        - `branch(assistant, text)` asks something else after that reply.
+        - `branch(None, text)` starts a new root.
+
+        Raises:
+            NotUserNodeError, NotAssistantNodeError: The node does not fit.
+        """
+        came_from = self.tree.head
+        if content is None:
+            if node_id is None or self.tree[node_id].kind != "prompt":
+                raise NotUserNodeError(f"Node {node_id} is no prompt, so it cannot be asked again.")
+        elif node_id is not None and self.tree[node_id].kind != "reply":
+            raise NotAssistantNodeError(
+                f"Node {node_id} is no reply that a message could follow.", node_id=node_id
+            )
+        self.tree.navigate(node_id)
+        try:
+            return self._start(node_id, content, came_from=came_from)
+        except Exception:
+            self.tree.navigate(came_from)
+            raise
+
+    def regenerate(self, node_id: int) -> Run:
+        """Ask the prompt of this node's turn again."""
+        prompt = self.tree.turn_prompt(node_id)
+        return self.branch(prompt.id)
+
+    def edit(self, node_id: int, content: Content) -> Run:
+        """Ask the prompt of this node's turn differently; the old line stays as it is."""
+        came_from = self.tree.head
+        parent = self.tree.turn_prompt(node_id).parent_id
+        self.tree.navigate(parent)
+        return self._start(parent, content, came_from=came_from)
+
+    def proceed(self, node_id: int) -> Run:
+        """Go on where a run broke off: answer the prompt, or decide on its tools again."""
+        came_from = self.tree.head
+        node = self.tree[node_id]
+        if node.kind == "reply" and node.parent_id is not None:
+            return self.regenerate(node_id)
+        self.tree.navigate(node_id)
+        return self._start(node_id, None, came_from=came_from)
+
+    def resume(self, answer: Answer, run_id: str | None = None) -> None:
+        """Answer the question a run waits for; by default the one on the active path.
+
+        Raises `IdleError` when none waits.
+        """
+        branch = self.runs.get(run_id) if run_id else self.active_run
+        if branch is None:
+            raise IdleError("No run waits for an answer.")
+        branch.agent.resume(answer)
+
+    def cancel(self, run_id: str | None = None) -> bool:
+        """Stop a run, by default the one on the active path; says whether there was one."""
+        branch = self.runs.get(run_id) if run_id else self.active_run
+        return branch is not None and branch.run.cancel()
+
+    @property
+    def active_run(self) -> BranchRun | None:
+        """The run that grows the branch now in view; the newest if there are several."""
+        return self.run_at(self.tree.head)
+
+    def run_at(self, node_id: int | None) -> BranchRun | None:
+        """The run whose tip is this node."""
+        found = None
+        for branch in self.runs.values():
+            if branch.tip == node_id:
+                found = branch
+        return found
+
+    def _start(self, tip: int | None, content: Content | None, came_from: int | None) -> Run:
+        if tip is not None:
+            self.tree[tip]  # raises for an unknown node
+        if content is not None and tip is not None and (busy := self.run_at(tip)):
+            status = busy.agent.status
+            raise BusyError(
+                "This branch is still being answered.", hint="wait, or stop it", status=status
+            )
+        branch = BranchRun(self, tip, came_from)
+        setup = self.setup
+        branch.agent = setup.agent(
+            model=self.model,
+            system=self.record.system,
+            tools=setup.tools,
+            messages=self.tree.messages(tip),
+            options=setup.options,
+            hooks=self._guards(),
+            max_steps=setup.max_steps,
+            keep_partial=True,
+            retry=setup.retry,
+            cwd=setup.cwd,
+            registry=self._registry,
+            journal=branch,
+            session_id=self.id,
+        )
+        branch.run = branch.agent.prompt(content)
+        self.runs[branch.run.id] = branch
+        assert branch.run.task is not None
+        branch.run.task.add_done_callback(lambda _: self._ended(branch))
+        if tip is not None and came_from != tip:
+            self.tree_changed()
+        return branch.run
+
+    def _guards(self) -> tuple[Approval, ...]:
+        if self.permissions is None:
+            return ()
+        return (Approval(self.permissions, {tool.name: tool for tool in self.setup.tools}),)
+
+    def _ended(self, branch: BranchRun) -> None:
+        self.runs.pop(branch.run.id, None)
+        if branch.run.outcome in ("completed", "max_steps") and not self.record.title:
+            self._retitle(heuristic_title(self.tree.messages(branch.tip)))
+
+    # Moving about
+
+    def navigate(self, node_id: int | None) -> None:
+        """Look at the branch that holds this node, on the tip last used there.
+
+        Never refused, and never stops a run. `None` clears the path: the next prompt is a new root.
+        """
+        if node_id is None:
+            self.tree.navigate(None)
+        else:
+            self.tree.switch(node_id)
+        self.tree_changed()
+
+    def rename(self, title: str | None) -> None:
+        """Give the session a title by hand, over any other; `None` lets it find one again."""
+        self._retitle(title, by_hand=title is not None)
+
+    def set_model(self, model: str | Model) -> None:
+        """Use another model from the next run on."""
+        self.model = model
+        self._change(model=str(model))
+
+    def set_draft(self, text: str, at: int | None) -> None:
+        """Keep what is written but not sent at a node; empty text forgets it."""
+        key = str(at or 0)
+        drafts = {k: v for k, v in self.record.drafts.items() if k != key}
+        if text:
+            drafts[key] = text
+        if drafts != self.record.drafts:
+            self._change(drafts=drafts)
+
+    def draft(self, at: int | None) -> str:
+        """What is written but not sent at a node."""
+        return self.record.drafts.get(str(at or 0), "")
+
+    def allow(self, rule: str) -> None:
+        """Let tool uses that fit `rule` run unasked in this session, and keep that."""
+        if self.permissions is not None:
+            self.permissions.add(Rule.parse(rule))
+        if rule not in self.record.approvals:
+            self._change(approvals=(*self.record.approvals, rule))
+
+    def _retitle(self, title: str | None, *, by_hand: bool = False) -> None:
+        if title != self.record.title:
+            self._change(title=title, title_is_manual=by_hand)
+            self.publish(TitleChanged(title=title))
+
+    def _change(self, **changes: Any) -> None:
+        self.record = msgspec.structs.replace(self.record, **changes)
+        if self.saver is not None:
+            self.saver.record_changed(self.record, changes)
+
+    # Telling
+
+    def subscribe(self) -> Subscription:
+        """Every event from now on; read the state itself from `tree` and `runs`."""
+        subscription = Subscription(on_close=self._subscriptions.remove)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def publish(self, payload: Any, branch: BranchRun | None = None) -> None:
+        """Send an event to every listener."""
+        self.seq += 1
+        if branch is not None:
+            event = branch.envelope(payload, self.seq)
+            branch.run.publish(event)
+        else:
+            event = Event(payload=payload, seq=self.seq, session_id=self.id)
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def tree_changed(
+        self, *, new: tuple[int, ...] = (), changed: tuple[int, ...] = ()
+    ) -> asyncio.Future[None] | None:
+        """Tell of a change of the tree and have it written."""
+        self.publish(TreeChanged(new=new, changed=changed))
+        return self.saver.tree_changed() if self.saver else None
+
+    async def close(self) -> None:
+        """Stop every run, keep what they completed, and write what is due."""
+        branches = list(self.runs.values())
+        for branch in branches:
+            branch.run.cancel()
+        for branch in branches:
+            await branch.run.wait()
+        if self.saver is not None:
+            await self.saver.close()
+        for subscription in list(self._subscriptions):
+            subscription.close()
+        if self._owns_registry:
+            await self._registry.close()
+
+
+def _own_permissions(template: Permissions | None, rules: tuple[str, ...]) -> Permissions | None:
+    if template is None:
+        return None
+    permissions = template.copy()
+    for rule in rules:
+        try:
+            permissions.add(Rule.parse(rule))
+        except ConfigError as error:
+            log.warning("a stored approval is left out: %s", error)
+    return permissions

@@ -1,0 +1,417 @@
+"""What the keys of the main screen do. Every rule is the session's; this only calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from omni_tui.agent.decisions import Answer
+from omni_tui.config.keymap import ACTIONS
+from omni_tui.core.errors import OmniError
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.tree import Node
+from omni_tui.tui.dialogs.approval import Allow, ApprovalDialog, ApprovalResult, Later, Stop
+from omni_tui.tui.dialogs.question import QuestionDialog
+from omni_tui.tui.view import LIVE
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from omni_tui.session.session import Session
+    from omni_tui.tui.app import OmniApp
+    from omni_tui.tui.view import SessionView
+    from omni_tui.tui.widgets.composer import Composer
+    from omni_tui.tui.widgets.transcript import Transcript
+    from omni_tui.tui.widgets.tree_pane import TreePane
+
+    Base = Screen[None]
+else:
+    Base = object
+
+HISTORY = 200
+"""How many earlier prompts Up can bring back."""
+
+
+class ChatActions(Base):
+    """The `action_*` methods of the chat screen, and what its widgets ask for."""
+
+    if TYPE_CHECKING:
+        app: OmniApp
+        session: Session
+        view: SessionView
+        editing: int | None
+        preview: int | None
+        composer: Composer
+        transcript: Transcript
+        tree_pane: TreePane
+
+        @property
+        def is_narrow(self) -> bool: ...
+        def refresh_conversation(self, *, fresh: bool = False) -> None: ...
+        def refresh_bars(self) -> None: ...
+        def want_tree(self, wanted: bool | None) -> None: ...
+
+    # Writing
+
+    def submit(self, text: str) -> None:
+        """Send what is written, or do what it commands."""
+        session = self.session
+        run = session.active_run
+        if run is not None and run.paused is not None and not text.strip():
+            self.ask_if_needed()
+            return
+        if not text.strip():
+            return
+        if self.app.run_command(text):
+            self.composer.write("")
+            return
+        try:
+            if self.editing is not None:
+                session.edit(self.editing, text)
+            else:
+                session.prompt(text)
+        except OmniError as error:
+            self._say(f"{error} Your text is kept.")
+            return
+        self.editing = self.preview = None
+        session.set_draft("", session.tree.head)
+        self.composer.write("")
+        self.refresh_conversation()
+        self.transcript.scroll_end(animate=False)
+
+    def asked_before(self) -> Sequence[str]:
+        """The prompts of this session, oldest first."""
+        nodes = self.session.tree.nodes
+        prompts = [node for node in nodes.values() if node.kind == "prompt"]
+        return [node.message.text for node in prompts[-HISTORY:]]
+
+    def action_composer_focus(self) -> None:
+        """Go back to writing."""
+        self._end_preview()
+        if self.is_narrow:
+            self.want_tree(None)
+        self.composer.focus()
+
+    def action_composer_quit(self) -> None:
+        """Leave, when nothing is written."""
+        self.app.exit()
+
+    # Running
+
+    def action_run_interrupt(self) -> None:
+        """One step outward: stop the run, else leave the composer, else go to the tree."""
+        if self.editing is not None and self.focused is self.composer:
+            self.editing = None
+            self.composer.write(self.session.draft(self.session.tree.head))
+            self.refresh_bars()
+        elif self.focused is self.tree_pane:
+            self.action_composer_focus()
+        elif self.session.active_run is not None and self.session.cancel():
+            pass
+        elif self.focused is self.composer and self.view.keys:
+            self.transcript.focus()
+        elif self.focused is self.transcript:
+            self.action_tree_focus()
+        else:
+            self.composer.focus()
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C: copy a selection, else stop the run, else clear, else ask for a second press."""
+        selected = self.composer.selected_text or self.get_selected_text()
+        if selected:
+            self.app.copy_to_clipboard(selected)
+            self._say("copied")
+        elif self.session.active_run is not None and self.session.cancel():
+            pass
+        elif self.composer.text:
+            self.composer.write("")
+        else:
+            self.app.quit_on_second_press()
+
+    def ask_if_needed(self) -> None:
+        """Show the question the active branch waits with, if any."""
+        run = self.session.active_run
+        if run is None or run.paused is None or self.app.screen is not self:
+            return
+        pause, run_id = run.paused, run.run.id
+        session = self.session
+
+        def answered(result: ApprovalResult | None) -> None:
+            self._take_answer(session, run_id, result)
+
+        if pause.reason == "question":
+            self.app.push_screen(QuestionDialog(pause), answered)
+        else:
+            cwd = session.setup.cwd or self.app.cwd
+            self.app.push_screen(ApprovalDialog(pause, cwd), answered)
+
+    def _take_answer(self, session: Session, run_id: str, result: ApprovalResult | None) -> None:
+        match result:
+            case None:
+                pass
+            case Later(action=action):
+                if action:
+                    getattr(self, f"action_{action.replace('.', '_')}")()
+            case Stop():
+                session.cancel(run_id)
+            case Allow(rule=rule, scope=scope, answer=answer):
+                session.allow(rule)
+                if scope == "project":
+                    self.app.remember_approval(rule)
+                self._resume(session, run_id, answer)
+            case _:
+                self._resume(session, run_id, result)
+
+    def _resume(self, session: Session, run_id: str, answer: Answer) -> None:
+        try:
+            session.resume(answer, run_id)
+        except OmniError as error:
+            self._say(str(error))
+
+    # A message
+
+    def _chosen(self) -> Node | None:
+        """The node under the message cursor, or the last one on the path."""
+        key = self.transcript.cursor_key
+        if key is None or key == LIVE or key not in self.session.tree:
+            key = next((key for key in reversed(self.view.keys) if key != LIVE), None)
+        return self.session.tree[key] if key is not None else None
+
+    def _move(self, step: int) -> None:
+        if self.view.keys:
+            self.transcript.focus()
+            self.transcript.move_cursor(step)
+
+    def action_message_previous(self) -> None:
+        """Go to the message above."""
+        self._move(-1)
+
+    def action_message_next(self) -> None:
+        """Go to the message below."""
+        self._move(1)
+
+    action_message_up = action_message_previous
+    action_message_down = action_message_next
+
+    def action_message_regenerate(self) -> None:
+        """Ask the turn's prompt again: another reply beside this one."""
+        if (node := self._chosen()) is not None:
+            prompt = self.session.tree.turn_prompt(node.id)
+            unanswered = not self.session.tree.children(prompt.id)
+            self._start(
+                lambda: (self.session.proceed if unanswered else self.session.regenerate)(prompt.id)
+            )
+
+    def action_message_continue(self) -> None:
+        """Let the model go on from here."""
+        if (node := self._chosen()) is None:
+            return
+        tip = self.session.tree.path[-1]
+        if node.id == tip or self.session.tree[tip].kind == "results":
+            node = self.session.tree[tip]
+        if self.session.tree.is_finished(node.id):
+            self._say("this reply is whole: write what comes next, or press r for another")
+            return
+        if node.kind == "reply":
+            self._start(lambda: self.session.prompt("Continue.", at=node.id))
+        else:
+            self._start(lambda: self.session.proceed(node.id))
+
+    def action_message_edit(self) -> None:
+        """Write the turn's prompt anew, in the composer."""
+        if (node := self._chosen()) is None:
+            return
+        prompt = self.session.tree.turn_prompt(node.id)
+        if self.editing is None:
+            self.session.set_draft(self.composer.text, self.session.tree.head)
+        self.editing = prompt.id
+        self.composer.write(prompt.message.text)
+        self.composer.focus()
+        self.refresh_bars()
+
+    def action_message_sibling_previous(self) -> None:
+        """Show the version before this one."""
+        self._step_sibling(-1)
+
+    def action_message_sibling_next(self) -> None:
+        """Show the version after this one."""
+        self._step_sibling(1)
+
+    def _step_sibling(self, step: int) -> None:
+        node = self._chosen()
+        if node is None:
+            return
+        tree = self.session.tree
+        beside = [id for id in tree.children(node.parent_id) if tree[id].role == node.role]
+        if len(beside) < 2:
+            # The answer's later steps have no versions of their own: walk those of its first.
+            first = next(
+                (id for id in tree.path if tree[id].parent_id == tree.turn_prompt(node.id).id), None
+            )
+            if first is None or first == node.id or node.kind == "prompt":
+                return
+            node = tree[first]
+            beside = [id for id in tree.children(node.parent_id) if tree[id].role == node.role]
+        place = beside.index(node.id) + step
+        if 0 <= place < len(beside):
+            self.switch_to(beside[place], keep_focus=True)
+            self.transcript.cursor_key = beside[place]
+            self.transcript.scroll_to_entry(beside[place])
+
+    def action_message_copy(self) -> None:
+        """Copy the message as Markdown."""
+        if (node := self._chosen()) is not None:
+            self.app.copy_to_clipboard(self.transcript.copy_text(node.id))
+            self._say("copied this message")
+
+    def _start(self, begin: object) -> None:
+        """Start a run and show it."""
+        assert callable(begin)
+        self._end_preview()
+        try:
+            begin()
+        except OmniError as error:
+            self._say(str(error))
+            return
+        self.refresh_conversation()
+        self.transcript.scroll_end(animate=False)
+
+    # The tree
+
+    def action_tree_focus(self) -> None:
+        """Go to the tree."""
+        self.want_tree(True)
+        self.tree_pane.focus()
+
+    def action_view_tree(self) -> None:
+        """Show or hide the tree."""
+        if self.tree_pane.display:
+            self._end_preview()
+            self.want_tree(None if self.is_narrow else False)
+            self.composer.focus()
+        else:
+            self.want_tree(True)
+            self.tree_pane.focus()
+
+    def action_tree_switch(self) -> None:
+        """Make the branch under the tree's cursor the active one."""
+        self.tree_pane.action_switch()
+
+    def look_at(self, node_id: int) -> None:
+        """Preview the branch that holds this node, without going there."""
+        on_path = self.session.tree.on_path(node_id)
+        wanted = None if on_path else node_id
+        if wanted != self.preview:
+            self.preview = wanted
+            self.refresh_conversation()
+        self.transcript.scroll_to_entry(self._entry_of(node_id))
+
+    def _entry_of(self, node_id: int) -> int:
+        """The entry that shows a node: tool results stand with the message that asked for them."""
+        node = self.session.tree[node_id]
+        return node_id if node.kind != "results" or node.parent_id is None else node.parent_id
+
+    def switch_to(self, node_id: int, *, keep_focus: bool = False) -> None:
+        """Make the branch that holds this node the active one."""
+        session = self.session
+        if self.editing is None:
+            session.set_draft(self.composer.text, session.tree.head)
+        self.editing = self.preview = None
+        session.navigate(node_id)
+        self.refresh_conversation()
+        self.composer.write(session.draft(session.tree.head))
+        if not keep_focus:
+            if self.is_narrow:
+                self.want_tree(None)
+            self.composer.focus()
+        self.ask_if_needed()
+
+    def _end_preview(self) -> None:
+        if self.preview is not None:
+            self.preview = None
+            self.refresh_conversation()
+
+    # The view
+
+    def action_view_thinking(self) -> None:
+        """Show or fold the model's thinking."""
+        self.transcript.toggle_thinking()
+
+    def action_view_tools(self) -> None:
+        """Show or fold what tools printed."""
+        self.transcript.toggle_tools()
+
+    # The application
+
+    def action_app_help(self) -> None:
+        """Show the keys."""
+        self.app.show_help()
+
+    def action_app_palette(self) -> None:
+        """Find any command by name."""
+        self.app.action_command_palette()
+
+    def action_app_redraw(self) -> None:
+        """Draw the screen again."""
+        self.app.refresh(layout=True, repaint=True)
+
+    def action_app_quit(self) -> None:
+        """Leave."""
+        self.app.exit()
+
+    def action_session_new(self) -> None:
+        """Start a session."""
+        self.app.new_session()
+
+    def action_session_list(self) -> None:
+        """Find and open a session."""
+        self.app.show_sessions()
+
+    def action_model_choose(self) -> None:
+        """Choose the model of this session."""
+        self.app.choose_model()
+
+    def action_theme_choose(self) -> None:
+        """Choose a theme and see it at once."""
+        self.app.choose_theme()
+
+    def action_theme_next(self) -> None:
+        """Take the next theme."""
+        self.app.next_theme()
+
+    async def open_link(self, url: str) -> None:
+        """Open a link of the conversation, after showing where it leads."""
+        from omni_tui.tui.dialogs.confirm import ConfirmDialog
+
+        if await self.app.push_screen_wait(ConfirmDialog("open this link?", url, "opens it")):
+            self.app.open_url(url)
+
+    def _say(self, text: str) -> None:
+        self.app.notify(safe_line(text, 300), markup=False, timeout=4)
+
+
+def commands() -> dict[str, str]:
+    """Slash command to action id: `/session.new`, and its short form where it is unique."""
+    names: dict[str, str] = {}
+    for action in ACTIONS:
+        if action.context != "app":
+            continue
+        names[action.id] = action.id
+    return {**names, **SHORT}
+
+
+SHORT = {
+    "new": "session.new",
+    "sessions": "session.list",
+    "help": "app.help",
+    "quit": "app.quit",
+    "theme": "theme.choose",
+    "model": "model.choose",
+    "tree": "tree.focus",
+    "thinking": "view.thinking",
+    "tools": "view.tools",
+    "edit": "message.edit",
+    "regenerate": "message.regenerate",
+    "continue": "message.continue",
+    "copy": "message.copy",
+}

@@ -1,0 +1,278 @@
+"""The application: themes, keys, sessions and screens, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+from textual.theme import Theme
+
+from omni_tui.config.approvals import store_approval
+from omni_tui.config.keymap import ACTIONS, resolve_keymap
+from omni_tui.config.paths import Paths
+from omni_tui.config.settings import Settings
+from omni_tui.config.themes import DEFAULT_THEME, ThemeFile, load_themes
+from omni_tui.core.errors import ConfigError, OmniError
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.manager import SessionManager
+from omni_tui.session.session import Session
+from omni_tui.tui.actions import commands
+from omni_tui.tui.dialogs.base import GRACE
+from omni_tui.tui.keys import method
+from omni_tui.tui.screens.chat import ChatScreen
+
+QUIT_WITHIN = 2.0
+"""Seconds between two presses of Ctrl+C that leave."""
+
+
+class OmniApp(App[None]):
+    """Runs inside the session manager, which outlives it."""
+
+    TITLE = "omni-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+backslash"  # the action table names the real key
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        session: Session,
+        *,
+        settings: Settings | None = None,
+        paths: Paths | None = None,
+        notices: Sequence[str] = (),
+        no_key: bool = False,
+    ) -> None:
+        super().__init__()
+        self.manager = manager
+        self.session = session
+        self.settings = settings or Settings()
+        self.paths = paths
+        self.keymap = resolve_keymap(self.settings.keymap)
+        self.cwd = manager.setup.cwd or Path.cwd()
+        self.no_key = no_key
+        self.dialog_grace = GRACE
+        self._notices = list(notices)
+        self._quit_at = 0.0
+        self._use_themes()
+
+    def _use_themes(self) -> None:
+        themes, notices = load_themes(self.paths.themes_dir if self.paths else None)
+        self._notices += notices
+        self.omni_themes = tuple(themes)
+        for theme in themes.values():
+            self.register_theme(as_theme(theme))
+        wanted = self.settings.theme
+        if wanted not in themes:
+            known = ", ".join(themes)
+            self._notices.append(f"There is no theme {safe_line(wanted, 40)}; there are {known}.")
+            wanted = DEFAULT_THEME
+        self.theme = wanted
+
+    def on_mount(self) -> None:
+        self.set_keymap({id: ",".join(keys) for id, keys in self.keymap.items()})
+        self.chat = ChatScreen(self.session)
+        self.push_screen(self.chat)
+        for notice in self._notices:
+            self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
+        self.call_after_refresh(self._import_provider)
+
+    def _import_provider(self) -> None:
+        """Load the provider's SDK in a thread now, so that no one waits for it on Enter."""
+        self.run_worker(self._prepare_provider(), group="import", exit_on_error=False)
+
+    async def _prepare_provider(self) -> None:
+        try:
+            provider = self.manager.registry.resolve(self.session.model).provider
+        except OmniError:
+            return
+        await asyncio.to_thread(provider.prepare)
+
+    # Sessions
+
+    def open_session(self, session: Session) -> None:
+        """Look at another session; the one before closes when no run needs it."""
+        before = self.session
+        if session is before:
+            return
+        before.set_draft(self.chat.composer.text, before.tree.head)
+        self.session = session
+        self.manager.keep(session.id)
+        self.chat.show(session)
+        self.manager.leave(before.id)
+        self._import_provider()
+
+    def new_session(self) -> None:
+        """Start a session with the model and system prompt of this one."""
+        system = self.session.record.system
+        self.open_session(self.manager.create(model=self.session.model, system=system))
+
+    def show_sessions(self) -> None:
+        """Find and open a session."""
+        from omni_tui.tui.screens.sessions import SessionsScreen
+
+        self.push_screen(SessionsScreen(self.manager, self.session.id), self._session_chosen)
+
+    def _session_chosen(self, id: str | None) -> None:
+        if id is not None:
+            self.run_worker(self._load(id), group="load", exclusive=True)
+
+    async def _load(self, id: str) -> None:
+        try:
+            session, notice = await self.manager.open(id)
+        except OmniError as error:
+            self.notify(safe_line(str(error), 300), severity="error", markup=False, timeout=8)
+            return
+        if notice:
+            self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
+        self.open_session(session)
+
+    def session_deleted(self, id: str) -> None:
+        """The session in view is gone: start another."""
+        if id == self.session.id:
+            self.session = self.manager.create(system=self.session.record.system)
+            self.chat.show(self.session)
+
+    def remember_approval(self, rule: str) -> None:
+        """Store a rule for this project."""
+        self.run_worker(self._store_approval(rule), group="approvals")
+
+    async def _store_approval(self, rule: str) -> None:
+        if self.paths is None:
+            return
+        try:
+            await asyncio.to_thread(store_approval, self.cwd, rule, self.paths.approvals_file)
+        except (ConfigError, OSError) as error:
+            self.notify(
+                safe_line(f"the rule counts for this session only: {error}", 300),
+                severity="warning",
+                markup=False,
+            )
+
+    # Choosing
+
+    def choose_theme(self) -> None:
+        """Choose a theme and see it at once."""
+        from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
+
+        before = self.theme
+
+        def preview(name: str) -> None:
+            self.theme = name
+
+        def chosen(name: str | None) -> None:
+            self.theme = name or before
+
+        choices = [Choice(name, name) for name in self.omni_themes]
+        self.push_screen(ChooseDialog("theme", choices, before, preview), chosen)
+
+    def next_theme(self) -> None:
+        """Take the next theme."""
+        names = self.omni_themes
+        place = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[place % len(names)]
+
+    def choose_model(self) -> None:
+        """Choose the model this session uses from now on."""
+        self.run_worker(self._choose_model(), group="model", exclusive=True)
+
+    async def _choose_model(self) -> None:
+        from omni_tui.llm.local import local_models
+        from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
+
+        current = str(self.session.model)
+        names = dict.fromkeys([current, *self.manager.registry.models(), *await local_models()])
+        chosen = await self.push_screen_wait(
+            ChooseDialog("model", [Choice(name, name) for name in names], current)
+        )
+        if chosen is not None and chosen != current:
+            self.use_model(chosen)
+
+    def use_model(self, name: str) -> None:
+        """Use this model in the session from the next run on."""
+        try:
+            self.session.set_model(self.manager.registry.resolve(name))
+        except OmniError as error:
+            self.notify(safe_line(str(error), 300), severity="error", markup=False)
+            return
+        self.chat.refresh_bars()
+        self._import_provider()
+
+    def show_help(self) -> None:
+        """Show the keys."""
+        from omni_tui.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.keymap))
+
+    # Commands
+
+    def run_command(self, text: str) -> bool:
+        """Do what a slash command says; whether it was one."""
+        if not text.startswith("/"):
+            return False
+        name, _, rest = text[1:].strip().partition(" ")
+        rest = rest.strip()
+        if name == "title" and rest:
+            self.session.rename(rest)
+        elif name == "model" and rest:
+            self.use_model(rest)
+        elif (action := commands().get(name)) is not None:
+            getattr(self.chat, f"action_{method(action)}")()
+        else:
+            return False
+        return True
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every action that has a meaning anywhere."""
+        for action in ACTIONS:
+            if action.context in ("app", "transcript") and hasattr(
+                self.chat, f"action_{method(action.id)}"
+            ):
+                title = f"{action.group}: {action.label}"
+                yield SystemCommand(
+                    title, action.help, getattr(self.chat, f"action_{method(action.id)}")
+                )
+
+    def quit_on_second_press(self) -> None:
+        """Leave when asked twice in a row."""
+        if time.monotonic() - self._quit_at < QUIT_WITHIN:
+            self.exit()
+        self._quit_at = time.monotonic()
+        self.notify("press Ctrl+C again to leave", timeout=QUIT_WITHIN, markup=False)
+
+    def welcome(self) -> list[str]:
+        """What an empty conversation says."""
+        lines = ["omni-tui", "", "every conversation is a tree", ""]
+        if self.no_key:
+            lines += [
+                "No API key found, so this is the built-in demo model.",
+                'It is a script: try  "plan a trip and save it to plan.md"',
+                "",
+                "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or  F2  to choose a local model",
+            ]
+        else:
+            lines += ["Write something, or press  F1  to see the keys."]
+        return lines
+
+
+def as_theme(file: ThemeFile) -> Theme:
+    """The framework's theme for one of ours."""
+    return Theme(
+        name=file.name,
+        dark=file.dark,
+        primary=file.primary,
+        secondary=file.secondary,
+        accent=file.accent,
+        foreground=file.foreground,
+        background=file.background,
+        surface=file.surface,
+        panel=file.panel,
+        success=file.success,
+        warning=file.warning,
+        error=file.error,
+        variables=dict(file.variables),
+    )

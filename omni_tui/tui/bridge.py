@@ -1,0 +1,100 @@
+"""Between a session and the screen: listens to its events and tells the widgets what to redraw.
+
+The screen holds no truth. Whatever an event says, the state is read from the session itself; events
+only say when to look. Text on its way is the exception: deltas are handed on one by one, and those
+the state already held when it was read are skipped by their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from omni_tui.agent.events import (
+    Event,
+    Paused,
+    Resumed,
+    Retrying,
+    RunCancelled,
+    RunFailed,
+    StatusChanged,
+    ToolFinished,
+    ToolOutput,
+    ToolStarted,
+    TurnFinished,
+)
+from omni_tui.agent.subscription import Subscription
+from omni_tui.core.stream import TextDelta, TextStart, ThinkingDelta, ThinkingStart
+from omni_tui.session.events import Saved, SaveFailed, TitleChanged, TreeChanged
+from omni_tui.session.session import Session
+from omni_tui.tui.view import LIVE, SessionView
+
+if TYPE_CHECKING:
+    from omni_tui.tui.screens.chat import ChatScreen
+
+FRAME = 1 / 60
+"""Seconds between two looks at a stream of events: what comes meanwhile is taken together."""
+
+
+class Bridge:
+    """Follows one session at a time."""
+
+    def __init__(self, screen: ChatScreen) -> None:
+        self._screen = screen
+        self._subscription: Subscription | None = None
+        self._seen = 0
+        self._parts: dict[int, int] = {}
+
+    def attach(self, session: Session) -> None:
+        """Follow this session, and no other any more."""
+        if self._subscription is not None:
+            self._subscription.close()
+        subscription = self._subscription = session.subscribe()
+        # A worker of the application: a screen's own would end with it.
+        self._screen.app.run_worker(
+            self._listen(session, subscription), name="events", group="events", exclusive=True
+        )
+
+    async def _listen(self, session: Session, subscription: Subscription) -> None:
+        while events := await subscription.batch():
+            if session is not self._screen.session:
+                return
+            for event in events:
+                self._apply(event)
+            await asyncio.sleep(FRAME)
+
+    def look(self, view: SessionView) -> None:
+        """Note what of the live entry a fresh view already holds."""
+        session = self._screen.session
+        self._seen = session.seq
+        accumulator = view.run.agent.accumulator if view.run is not None else None
+        parts = accumulator.parts() if accumulator is not None else []
+        self._parts = {index: place for place, (index, _, _) in enumerate(parts)}
+
+    def _apply(self, event: Event) -> None:
+        screen = self._screen
+        match event.payload:
+            case TextDelta(index=index, text=text) | ThinkingDelta(index=index, text=text):
+                if event.seq > self._seen and screen.is_in_view(event.run_id):
+                    self._feed(index, text, is_text=isinstance(event.payload, TextDelta))
+            case TextStart() | ThinkingStart():
+                pass
+            case TreeChanged():
+                screen.refresh_conversation()
+            case StatusChanged() | RunFailed() | RunCancelled() | TurnFinished() | Resumed():
+                screen.run_changed(event)
+            case ToolStarted() | ToolFinished() | ToolOutput():
+                screen.tool_changed(event)
+            case Paused():
+                screen.refresh_conversation()
+                screen.ask_if_needed()
+            case Retrying() as retrying:
+                screen.show_retry(retrying)
+            case TitleChanged() | Saved() | SaveFailed():
+                screen.refresh_bars()
+            case _:
+                pass
+
+    def _feed(self, index: int, text: str, *, is_text: bool) -> None:
+        place = self._parts.setdefault(index, len(self._parts))
+        self._screen.feed(LIVE, place, "text" if is_text else "thinking", text)

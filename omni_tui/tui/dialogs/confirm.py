@@ -1,0 +1,41 @@
+"""A modal that says what will happen, and waits for the word."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.safe_content import safe_content
+
+
+class ConfirmDialog(Dialog[bool]):
+    """`y` does it; every other way out does not."""
+
+    BINDINGS = [
+        Binding("y", "yes", show=False),
+        Binding("n,escape,enter", "no", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, verb: str) -> None:
+        super().__init__()
+        self._title, self._text, self._verb = title, text, verb
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="panel") as panel:
+            panel.border_title = safe_content(self._title)
+            panel.border_subtitle = safe_content(f"y {self._verb} · esc goes back")
+            yield Static("")
+            yield Static(safe_content(self._text))
+            yield Static("")
+
+    def action_yes(self) -> None:
+        """Do it."""
+        if not self.is_typed_ahead():
+            self.dismiss(True)
+
+    def action_no(self) -> None:
+        """Leave it."""
+        self.dismiss(False)

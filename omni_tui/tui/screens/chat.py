@@ -1,0 +1,279 @@
+"""The main screen: tree, transcript, composer, and the bars that say where one is."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantFocus, Resize
+from textual.screen import Screen
+from textual.timer import Timer
+
+from omni_tui.agent.events import Event, Retrying, RunFailed, ToolFinished, ToolStarted
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.session import Session
+from omni_tui.tui.actions import ChatActions
+from omni_tui.tui.bridge import Bridge
+from omni_tui.tui.keys import bindings, hints
+from omni_tui.tui.marks import mark_of
+from omni_tui.tui.view import LIVE, SessionView, count
+from omni_tui.tui.widgets.bars import Bar, Piece, Rule
+from omni_tui.tui.widgets.composer import Composer
+from omni_tui.tui.widgets.transcript import Transcript
+from omni_tui.tui.widgets.transcript.model import DeltaKind
+from omni_tui.tui.widgets.tree_pane import TreePane
+
+if TYPE_CHECKING:
+    from omni_tui.tui.app import OmniApp
+
+WIDE = 100
+"""Columns from which the tree stands beside the transcript."""
+
+COMPOSER_HINTS = (
+    "composer.send",
+    "run.interrupt",
+    "message.previous",
+    "session.list",
+    "app.palette",
+)
+MESSAGE_HINTS = (
+    "message.regenerate",
+    "message.edit",
+    "message.sibling_previous",
+    "message.sibling_next",
+    "message.continue",
+    "message.copy",
+    "composer.focus",
+)
+TREE_HINTS = ("tree.switch", "composer.focus", "app.help")
+
+
+class ChatScreen(ChatActions, Screen[None]):
+    """Shows one session at a time."""
+
+    BINDINGS = bindings("app")
+    AUTO_FOCUS = "Composer"
+
+    app: OmniApp
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.view = SessionView(session)
+        self.editing: int | None = None
+        """The prompt being written anew in the composer."""
+        self.preview: int | None = None
+        """The node of another branch now looked at."""
+        self._bridge = Bridge(self)
+        self._clock: Timer | None = None
+        self._retry: tuple[float, Retrying] | None = None
+        self._tree_wanted: bool | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="title")
+        with Horizontal(id="body"):
+            yield TreePane(id="tree")
+            with Vertical(id="talk"):
+                yield Transcript(id="transcript")
+        yield Rule(id="rule")
+        yield Composer(id="composer")
+        yield Bar(id="status")
+
+    def on_mount(self) -> None:
+        self.tree_pane = self.query_one(TreePane)
+        self.transcript = self.query_one(Transcript)
+        self.composer = self.query_one(Composer)
+        self.tree_pane.ascii = self.app.settings.ui.ascii
+        self.tree_pane.styles.width = self.app.settings.ui.tree_width
+        self.composer.asked_before = self.asked_before
+        self.composer.set_keys(
+            self.app.keymap["composer.send"], self.app.keymap["composer.newline"]
+        )
+        self.show(self.session)
+
+    # Showing a session
+
+    def show(self, session: Session) -> None:
+        """Look at this session."""
+        self.session = session
+        self.editing = self.preview = self._retry = None
+        self._bridge.attach(session)
+        self.refresh_conversation(fresh=True)
+        self.composer.write(session.draft(session.tree.head))
+        self.composer.focus()
+        self.call_after_refresh(self.ask_if_needed)
+
+    def refresh_conversation(self, *, fresh: bool = False) -> None:
+        """Show the tree and the active path (or the branch previewed) as they are now."""
+        session = self.session
+        path = None
+        if self.preview is not None and self.preview in session.tree:
+            path = session.tree.path_to(session.tree.tip_of(self.preview))
+        self.view = SessionView(session, path)
+        self._bridge.look(self.view)
+        if not self.view.keys:
+            self.transcript.set_empty(self.app.welcome())
+        self.transcript.show(self.view, keep=not fresh)
+        if fresh:
+            self.tree_pane.show(session.tree, lambda node_id: mark_of(session, node_id))
+        else:
+            self.tree_pane.refresh_tree()
+        self.refresh_bars()
+
+    def is_in_view(self, run_id: str | None) -> bool:
+        """Whether this run writes the live entry now shown."""
+        run = self.view.run
+        return run is not None and run.run.id == run_id and LIVE in self.view.keys
+
+    def feed(self, key: int, place: int, kind: DeltaKind, text: str) -> None:
+        """Text on its way."""
+        self.transcript.feed(key, place, kind, text)
+
+    def run_changed(self, event: Event) -> None:
+        """A run began, ended, paused or went on."""
+        self._retry = None
+        self.refresh_conversation()
+        if isinstance(event.payload, RunFailed) and event.run_id not in self.session.runs:
+            self._tell_of_failure(event.payload)
+
+    def _tell_of_failure(self, failed: RunFailed) -> None:
+        shown = self.view.keys and self.session.tree.head is not None
+        head = self.session.tree.head
+        if not shown or head is None or self.session.tree[head].status != "failed":
+            self.app.notify(
+                safe_line(str(failed.error)), title="no answer", severity="error", markup=False
+            )
+
+    def tool_changed(self, event: Event) -> None:
+        """A tool started, printed or finished: its row says so."""
+        run = self.session.runs.get(event.run_id or "")
+        if run is not None and run.tip is not None and run.tip in self.view.keys:
+            self.transcript.refresh_entry(run.tip)
+        if isinstance(event.payload, ToolStarted | ToolFinished):
+            self.refresh_bars()
+
+    def show_retry(self, retrying: Retrying) -> None:
+        """Count down to the next try."""
+        self._retry = (time.monotonic() + retrying.delay, retrying)
+        self.refresh_bars()
+
+    # The bars
+
+    def refresh_bars(self) -> None:
+        """Say where one is, what runs, what waits and what it costs."""
+        session = self.session
+        run = session.active_run
+        self._keep_time(run is not None)
+        title = safe_line(session.title or "new conversation", 80)
+        left = [Piece(f" {title}", "title")]
+        if self.preview is not None:
+            left.append(Piece("   preview", "accent"))
+        elif self.is_narrow and session.tree.head is not None:
+            left.append(Piece(f"   {len(session.tree.path)}/{len(session.tree)}"))
+        self.query_one("#title", Bar).show(left, [Piece(safe_line(str(session.model), 60))])
+        self._show_rule()
+        self._show_status()
+
+    def _show_rule(self) -> None:
+        session, run = self.session, self.session.active_run
+        mode = session.permissions.mode if session.permissions else "ask"
+        left = [Piece("─ ", "faint"), Piece("editing" if self.editing else mode, "accent")]
+        left.append(Piece(" ", "faint"))
+        right: list[Piece] = []
+        if run is not None and run.paused is not None:
+            right = [Piece(" ? waits for you · enter answers ", "warn")]
+        elif run is not None:
+            waited = int(time.monotonic() - run.started)
+            doing = f" ◐ {waited} s · esc stops "
+            if self._retry is not None:
+                left_over = max(0, round(self._retry[0] - time.monotonic()))
+                doing = f" retrying in {left_over} s ({self._retry[1].attempt}) · esc stops "
+            right = [Piece(doing, "accent")]
+        self.query_one("#rule", Rule).show(left, right)
+
+    def _show_status(self) -> None:
+        session = self.session
+        tree = session.tree
+        running = sum(branch.paused is None for branch in session.runs.values())
+        asking = len(session.runs) - running
+        left: list[Piece] = [Piece(" ")]
+        if running:
+            left.append(Piece(f"◐ {running} running  ", "accent"))
+        if asking:
+            left.append(Piece(f"? {asking} {'asks' if asking == 1 else 'ask'}  ", "warn"))
+        if session.saver is not None and session.saver.error is not None:
+            left.append(Piece("unsaved  ", "error"))
+        whole = tree.usage()
+        if len(tree):
+            branch = tree.usage(tree.path)
+            left.append(Piece(f"↑{count(branch.read)} ↓{count(branch.output)}"))
+            if whole.cost:
+                left.append(Piece(f" · branch ${branch.cost:.3f} · tree ${whole.cost:.3f}"))
+        right: list[Piece] = []
+        for key, verb in hints(self.app.keymap, self._hints()):
+            right += [Piece(key, "accent"), Piece(f" {verb}   ")]
+        self.query_one("#status", Bar).show(left, right)
+
+    def _hints(self) -> tuple[str, ...]:
+        if self.focused is self.tree_pane:
+            return TREE_HINTS
+        return MESSAGE_HINTS if self.focused is self.transcript else COMPOSER_HINTS
+
+    def _keep_time(self, running: bool) -> None:
+        """A clock ticks once a second while a run is in view, and only then."""
+        if running and self._clock is None:
+            self._clock = self.set_interval(1.0, self._show_rule)
+        elif not running and self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+
+    # Layout
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether tree and transcript take turns."""
+        return self.size.width < WIDE
+
+    def on_resize(self, event: Resize) -> None:
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Tree beside the transcript, or one of them."""
+        wanted = self._tree_wanted
+        shown = (wanted is True) if self.is_narrow else (wanted is not False)
+        self.tree_pane.display = shown
+        self.query_one("#talk").display = not (self.is_narrow and shown)
+        self.set_class(self.is_narrow, "-narrow")
+        if not shown and self.focused is self.tree_pane:
+            self.composer.focus()
+        self.refresh_bars()
+
+    def want_tree(self, wanted: bool | None) -> None:
+        """Show or hide the tree; `None` leaves it to the width."""
+        self._tree_wanted = wanted
+        self.lay_out()
+
+    @on(DescendantFocus)
+    def _focus_moved(self) -> None:
+        self.refresh_bars()
+
+    # What the widgets say
+
+    @on(Composer.Submitted)
+    def _submitted(self, event: Composer.Submitted) -> None:
+        self.submit(event.text)
+
+    @on(TreePane.Previewed)
+    def _previewed(self, event: TreePane.Previewed) -> None:
+        self.look_at(event.node_id)
+
+    @on(TreePane.Switched)
+    def _switched(self, event: TreePane.Switched) -> None:
+        self.switch_to(event.node_id)
+
+    @on(Transcript.LinkClicked)
+    def _link(self, event: Transcript.LinkClicked) -> None:
+        self.run_worker(self.open_link(event.url), exclusive=True, group="link")

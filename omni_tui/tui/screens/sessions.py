@@ -1,0 +1,188 @@
+"""Every session, those used last first: find, open, rename, delete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from omni_tui.core.errors import OmniError
+from omni_tui.core.safe_text import safe_line
+from omni_tui.session.manager import SessionManager
+from omni_tui.session.store.base import SessionSummary
+from omni_tui.tui.dialogs.confirm import ConfirmDialog
+from omni_tui.tui.dialogs.text import TextDialog
+
+PAGE = 200
+
+
+class SessionsScreen(ModalScreen[str | None]):
+    """Gives the id of the session to open, or `None`."""
+
+    DEFAULT_CSS = """
+    SessionsScreen {
+        align: center middle;
+        background: $background 60%;
+        & > .panel {
+            width: 96; max-width: 100%; height: 80%;
+            padding: 0 2; background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $omni-muted;
+        }
+        & Input { border: none; height: 1; margin: 1 0; padding: 0; background: $panel; }
+        & Input:focus { border: none; }
+        & OptionList {
+            height: 1fr; border: none; padding: 0; background: $panel;
+            &:focus { border: none; }
+        }
+        & .empty { color: $omni-muted; height: 1fr; content-align: center middle; }
+    }
+    """
+    BINDINGS = [
+        Binding("escape,ctrl+s", "back", show=False, priority=True),
+        Binding("down", "to_list", show=False),
+        Binding("ctrl+n", "new", show=False, priority=True),
+        Binding("f4", "rename", show=False, priority=True),
+        Binding("delete,f8", "delete", show=False),
+    ]
+    AUTO_FOCUS = "Input"
+
+    def __init__(self, manager: SessionManager, current: str) -> None:
+        super().__init__()
+        self._manager = manager
+        self._current = current
+        self._all: list[SessionSummary] = []
+        self._shown: list[SessionSummary] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="panel") as panel:
+            panel.border_title = "sessions"
+            panel.border_subtitle = (
+                "enter opens · f4 renames · f8 deletes · ctrl+n new · esc closes"
+            )
+            field = Input(placeholder="type to find by title or words", compact=True)
+            field.cursor_blink = False
+            yield field
+            yield OptionList(markup=False)
+            yield Static("no sessions yet", classes="empty")
+
+    async def on_mount(self) -> None:
+        await self._load()
+
+    async def _load(self) -> None:
+        try:
+            self._all = await self._manager.list_stored(PAGE)
+        except OmniError as error:
+            self.notify(safe_line(str(error), 300), severity="error", markup=False)
+        self._show()
+
+    def _show(self) -> None:
+        wanted = self.query_one(Input).value.casefold().split()
+        self._shown = [
+            each
+            for each in self._all
+            if all(word in f"{each.title or ''} {each.preview}".casefold() for word in wanted)
+        ]
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(self._line(each)) for each in self._shown])
+        if self._shown:
+            options.highlighted = 0
+        options.display = bool(self._shown)
+        empty = self.query_one(".empty", Static)
+        empty.display = not self._shown
+        empty.update("nothing fits" if self._all else "no sessions yet")
+
+    def _line(self, each: SessionSummary) -> Content:
+        busy = next((s for s in self._manager.list_open() if s.id == each.id and s.is_busy), None)
+        mark = "● " if each.id == self._current else "◐ " if busy else "  "
+        facts = [ago(each.updated_at), f"{each.nodes} messages"]
+        if each.branches > 1:
+            facts.append(f"{each.branches} branches")
+        if each.cost:
+            facts.append(f"${each.cost:.3f}")
+        title = safe_line(each.title or each.preview or "untitled", 60)
+        return Content.assemble(
+            (mark, "$primary"),
+            (title, "$foreground"),
+            ("   " + " · ".join(facts), "$omni-muted"),
+        )
+
+    def _chosen(self) -> SessionSummary | None:
+        place = self.query_one(OptionList).highlighted
+        return self._shown[place] if place is not None and place < len(self._shown) else None
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._show()
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        if (chosen := self._chosen()) is not None:
+            self.dismiss(chosen.id)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._shown[event.option_index].id)
+
+    def action_to_list(self) -> None:
+        """From the field to the list."""
+        self.query_one(OptionList).focus()
+
+    def action_back(self) -> None:
+        """Open none."""
+        self.dismiss(None)
+
+    def action_new(self) -> None:
+        """Start a session instead."""
+        self.dismiss(None)
+        self.app.call_later(self.app.new_session)  # type: ignore[attr-defined]
+
+    def action_rename(self) -> None:
+        """Give the session another title."""
+        if (chosen := self._chosen()) is not None:
+            self.run_worker(self._rename(chosen), exclusive=True)
+
+    def action_delete(self) -> None:
+        """Delete the session, after saying what goes with it."""
+        if (chosen := self._chosen()) is not None:
+            self.run_worker(self._delete(chosen), exclusive=True)
+
+    async def _rename(self, each: SessionSummary) -> None:
+        title = await self.app.push_screen_wait(TextDialog("title", each.title or ""))
+        if title is not None:
+            try:
+                await self._manager.rename(each.id, " ".join(title.split()) or None)
+            except OmniError as error:
+                self.notify(safe_line(str(error), 300), severity="error", markup=False)
+            await self._load()
+
+    async def _delete(self, each: SessionSummary) -> None:
+        name = safe_line(each.title or each.preview or "untitled", 60)
+        text = f"“{name}” goes with all its {each.nodes} messages. This cannot be undone."
+        if not await self.app.push_screen_wait(
+            ConfirmDialog("delete a session", text, "deletes it")
+        ):
+            return
+        try:
+            await self._manager.delete(each.id)
+        except OmniError as error:
+            self.notify(safe_line(str(error), 300), severity="error", markup=False)
+        else:
+            self.app.session_deleted(each.id)  # type: ignore[attr-defined]
+        await self._load()
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago, in a word or two."""
+    passed = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds()))
+    for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed // size} {word} ago"
+    return "just now"

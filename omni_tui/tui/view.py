@@ -1,0 +1,228 @@
+"""A session as the transcript shows it: the active path as entries, and the reply on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omni_tui.core.messages import Attachment, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.safe_text import safe_line
+from omni_tui.core.usage import Usage
+from omni_tui.session.runs import BranchRun
+from omni_tui.session.session import Session
+from omni_tui.session.tree import Node
+from omni_tui.tui.tool_view import seconds, tool_row
+from omni_tui.tui.widgets.transcript.model import (
+    Entry,
+    Notice,
+    Part,
+    Prose,
+    Thought,
+    ToolStatus,
+)
+
+LIVE = 0
+"""The key of the entry still being written; node ids begin at 1."""
+
+
+class SessionView:
+    """The entries of a session's active path, built when they are asked for.
+
+    `frozen` at a path shows that path instead: the preview of another branch.
+    """
+
+    def __init__(self, session: Session, path: Sequence[int] | None = None) -> None:
+        self.session = session
+        tree = session.tree
+        self._path = tuple(path) if path is not None else tree.path
+        self.is_preview = path is not None
+        self._places = {node_id: place for place, node_id in enumerate(self._path)}
+        tip = self._path[-1] if self._path else None
+        self.run = session.run_at(tip)
+        self.keys: Sequence[int] = [
+            node_id for node_id in self._path if tree.nodes[node_id].kind != "results"
+        ]
+        if self.run is not None and is_writing(self.run):
+            self.keys.append(LIVE)
+
+    def size(self, key: int) -> tuple[int, int]:
+        """(characters, newlines), from the stored form: no message is decoded for it."""
+        if key == LIVE:
+            return (200, 4)
+        raw = self.session.tree.nodes[key].raw
+        return len(raw), raw.count(b"\\n")
+
+    def entry(self, key: int) -> Entry:
+        """The message with its surroundings, as it is now."""
+        if key == LIVE:
+            return self._live()
+        node = self.session.tree[key]
+        return self._prompt(node) if node.role == "user" else self._answer(node)
+
+    def _live(self) -> Entry:
+        run = self.run
+        assert run is not None
+        parts: list[Part] = []
+        if accumulator := run.agent.accumulator:
+            for _, block, is_whole in accumulator.parts():
+                parts.extend(_plain_part(block, done=is_whole))
+        first = self._is_first(None)
+        return Entry(
+            key=LIVE,
+            role="assistant",
+            name=short_model(str(run.agent.model)) if first else "",
+            parts=tuple(parts),
+            live=True,
+        )
+
+    def _prompt(self, node: Node) -> Entry:
+        parts = [part for block in node.message.content for part in _plain_part(block)]
+        return Entry(
+            key=node.id,
+            role="user",
+            name="you",
+            position=self._position(node),
+            parts=(*parts, *self._ending(node)),
+        )
+
+    def _answer(self, node: Node) -> Entry:
+        results = {result.tool_use_id: result for result in self._results(node)}
+        parts: list[Part] = []
+        for block in node.message.content:
+            if isinstance(block, ToolUse):
+                parts.append(self._tool(node, block, results.get(block.id)))
+            else:
+                parts.extend(_plain_part(block))
+        first = self._is_first(node)
+        return Entry(
+            key=node.id,
+            role="assistant",
+            name=short_model(node.model or "") if first else "",
+            meta=self._meta(node) if first else "",
+            position=self._position(node),
+            parts=(*parts, *self._ending(node)),
+        )
+
+    def _tool(self, node: Node, use: ToolUse, result: ToolResult | None) -> Part:
+        waiting: ToolStatus = "interrupted"
+        output = ""
+        run = self.run
+        if result is None and run is not None and run.tip == node.id:
+            waiting = "running"
+            running = run.tools.get(use.id)
+            if running is not None:
+                result, output = running.result, running.output
+            elif run.paused is not None:
+                waiting = "asks"
+        return tool_row(use, result, waiting, output)
+
+    def _results(self, node: Node) -> tuple[ToolResult, ...]:
+        after = self._after(node)
+        return after.message.tool_results if after is not None and after.kind == "results" else ()
+
+    def _after(self, node: Node) -> Node | None:
+        place = self._places[node.id] + 1
+        return self.session.tree.nodes[self._path[place]] if place < len(self._path) else None
+
+    def _is_first(self, node: Node | None) -> bool:
+        """Whether this assistant message opens its turn's answer."""
+        tree = self.session.tree
+        before = self._path[-1] if node is None else node.parent_id
+        if before is None or tree.nodes[before].kind != "results":
+            return True
+        return node is not None and len(tree.children(before)) > 1
+
+    def _position(self, node: Node) -> tuple[int, int] | None:
+        siblings = [
+            child
+            for child in self.session.tree.children(node.parent_id)
+            if self.session.tree.nodes[child].role == node.role
+        ]
+        return (siblings.index(node.id) + 1, len(siblings)) if len(siblings) > 1 else None
+
+    def _meta(self, node: Node) -> str:
+        """What the answer of this turn took, all its steps together."""
+        usage, duration = Usage(), 0
+        each: Node | None = node
+        while each is not None and each.kind != "prompt":
+            usage += each.usage or Usage()
+            duration += each.duration_ms or 0
+            each = self._after(each)
+        parts = [seconds(duration)] if duration else []
+        if usage.output:
+            parts.append(f"{count(usage.output)} tok")
+        if usage.cost:
+            parts.append(f"${usage.cost:.3f}")
+        return " · ".join(parts)
+
+    def _ending(self, node: Node) -> list[Part]:
+        """What to say under the last message of the path."""
+        if node.status == "failed" and (error := node.error):
+            ending: list[Part] = [Notice("error", error, "r tries again")]
+        elif node.status == "cancelled":
+            ending = [Notice("info", "stopped by you", "r asks again · c goes on")]
+        elif node.stop_reason == "length":
+            ending = [Notice("info", "cut off: the limit of tokens is reached", "r asks again")]
+        elif node.stop_reason == "refusal":
+            ending = [Notice("info", "the model declined to answer", "e asks differently")]
+        else:
+            ending = []
+        if not self._is_last(node):
+            return ending if node.kind == "reply" else []
+        tip = self.session.tree.nodes[self._path[-1]]
+        if tip.id != node.id and tip.status == "failed" and tip.error:
+            ending = [Notice("error", tip.error, "r tries again")]
+        if self.run is None and self.session.tree.is_interrupted(tip.id):
+            ending.append(Notice("info", "interrupted before it was answered", "c goes on"))
+        if other := self._elsewhere():
+            messages = "message continues" if other == 1 else "messages continue"
+            ending.append(Notice("info", f"⑂ {other} {messages} on other branches", "t tree"))
+        return ending
+
+    def _is_last(self, node: Node) -> bool:
+        """Whether nothing but tool results follows on the path, and nothing is being written."""
+        if self.keys and self.keys[-1] == LIVE:
+            return False
+        return bool(self.keys) and self.keys[-1] == node.id
+
+    def _elsewhere(self) -> int:
+        """How many messages stand on branches that leave the path at its last turn."""
+        tree = self.session.tree
+        if not self._path:
+            return 0
+        prompt = tree.turn_prompt(self._path[-1])
+        place = self._places[prompt.id]
+        first = self._path[place + 1 : place + 2]
+        beside = [*tree.siblings(prompt.id)]
+        beside += [child for child in tree.children(prompt.id) if child not in first]
+        return sum(1 + tree.descendants(node_id) for node_id in beside) if first else 0
+
+
+def is_writing(run: BranchRun) -> bool:
+    """Whether the model is at work, rather than its tools or a person who was asked."""
+    return run.tip is None or run.session.tree.nodes[run.tip].kind in ("prompt", "results")
+
+
+def _plain_part(block: object, *, done: bool = True) -> list[Part]:
+    match block:
+        case Text(text=text):
+            return [Prose(text)]
+        case Thinking(text=text) if text:
+            return [Thought(text, done)]
+        case Attachment(media_type=media_type, name=name):
+            return [Notice("info", f"attached {safe_line(name or media_type)}")]
+        case _:
+            return []
+
+
+def short_model(model: str) -> str:
+    """The part of a model string a person knows it by."""
+    return model.rsplit("/", 1)[-1]
+
+
+def count(number: int) -> str:
+    """A number in few characters: `840`, `3.1k`, `1.2M`."""
+    if number < 1000:
+        return str(number)
+    if number < 1_000_000:
+        return f"{number / 1000:.1f}k"
+    return f"{number / 1_000_000:.1f}M"

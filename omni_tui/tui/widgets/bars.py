@@ -1,0 +1,120 @@
+"""The three lines around a conversation: title, rule and status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from omni_tui.core.safe_text import safe_line
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Words of one kind: `plain`, `muted`, `accent`, `warn`, `error`, `title`."""
+
+    text: str
+    kind: str = "muted"
+
+
+class Bar(Widget):
+    """One line with something on the left and something on the right.
+
+    The right side gives way when there is no room for both.
+    """
+
+    DEFAULT_CSS = """
+    Bar {
+        height: 1;
+        background: $background;
+        & > .bar--plain { color: $foreground; }
+        & > .bar--title { color: $foreground; text-style: bold; }
+        & > .bar--muted { color: $omni-muted; }
+        & > .bar--faint { color: $omni-faint; }
+        & > .bar--accent { color: $primary; }
+        & > .bar--warn { color: $omni-warn; }
+        & > .bar--error { color: $error; }
+    }
+    """
+    COMPONENT_CLASSES = {
+        "bar--plain",
+        "bar--title",
+        "bar--muted",
+        "bar--faint",
+        "bar--accent",
+        "bar--warn",
+        "bar--error",
+    }
+    FILL = " "
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._left: tuple[Piece, ...] = ()
+        self._right: tuple[Piece, ...] = ()
+
+    def show(self, left: Sequence[Piece], right: Sequence[Piece] = ()) -> None:
+        """Show these; nothing is drawn when nothing changed."""
+        new = (tuple(left), tuple(right))
+        if new != (self._left, self._right):
+            self._left, self._right = new
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line, cut to the width."""
+        width = self.size.width
+        base = self.rich_style
+        left, left_width = self._segments(self._left, max(0, width - 1))
+        right, right_width = self._segments(self._right, max(0, width - 1))
+        if left_width + right_width + 2 > width:
+            right, right_width = self._segments(self._right, max(0, width - left_width - 2))
+            if right_width < 12:
+                right, right_width = [], 0
+        gap = max(0, width - left_width - right_width - (1 if right else 0))
+        fill = self.get_component_rich_style("bar--faint", partial=True) + Style()
+        middle = Segment(self.FILL * gap, base + fill)
+        end = [Segment(self.FILL, base + fill)] if right else []
+        return Strip([*left, middle, *right, *end]).adjust_cell_length(width, base)
+
+    def _segments(self, pieces: Sequence[Piece], room: int) -> tuple[list[Segment], int]:
+        base = self.rich_style
+        out: list[Segment] = []
+        used = 0
+        for piece in pieces:
+            text = safe_piece(piece.text)
+            if used + cell_len(text) > room:
+                text = clip(text, room - used)
+            if text:
+                style = self.get_component_rich_style(f"bar--{piece.kind}", partial=True)
+                out.append(Segment(text, base + style))
+                used += cell_len(text)
+        return out, used
+
+
+def safe_piece(text: str) -> str:
+    """Safe text on one line, spaces at its ends kept."""
+    lead = len(text) - len(text.lstrip(" "))
+    tail = len(text) - len(text.rstrip(" ")) if text.strip() else 0
+    return " " * lead + safe_line(text, 400) + " " * tail
+
+
+def clip(text: str, room: int) -> str:
+    """`text` cut to `room` cells, with an ellipsis where something is missing."""
+    if cell_len(text) <= room:
+        return text
+    if room < 2:
+        return ""
+    cut = text
+    while cut and cell_len(cut) > room - 1:
+        cut = cut[:-1]
+    return cut.rstrip() + "…"
+
+
+class Rule(Bar):
+    """The line over the composer: the approval mode, and what the run is doing."""
+
+    FILL = "─"

@@ -1,0 +1,110 @@
+"""Where a person writes: Enter sends, the rest is a text editor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+from textual.widgets import TextArea
+
+from omni_tui.core.safe_text import safe
+
+
+class Composer(TextArea):
+    """A text area that submits.
+
+    At the first and the last line, Up and Down walk through what was asked before.
+    """
+
+    DEFAULT_CSS = """
+    Composer {
+        height: auto;
+        min-height: 1;
+        max-height: 10;
+        border: none;
+        padding: 0 2;
+        background: $background;
+        &:focus { border: none; background: $background; }
+        & .text-area--placeholder { color: $omni-muted; }
+    }
+    """
+
+    class Submitted(Message):
+        """The person sends `text`."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            compact=True,
+            highlight_cursor_line=False,
+            placeholder="Ask anything.   / commands",
+            tab_behavior="focus",
+        )
+        self.cursor_blink = False
+        self.asked_before: Callable[[], Sequence[str]] = lambda: ()
+        """What was asked before, oldest first."""
+        self._recalled: int | None = None
+        self._kept = ""
+
+    def set_keys(self, send: Sequence[str], newline: Sequence[str]) -> None:
+        """Bind the keys that send and that start a new line."""
+        self._send, self._newline = frozenset(send), frozenset(newline)
+
+    _send = frozenset({"enter"})
+    _newline = frozenset({"shift+enter", "alt+enter", "ctrl+j"})
+
+    BINDINGS = [
+        Binding("ctrl+c", "screen.interrupt", show=False),
+    ]
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key in self._newline:
+            event.prevent_default().stop()
+            self.insert("\n")
+        elif event.key in self._send:
+            event.prevent_default().stop()
+            if self.text.endswith("\\") and self.cursor_at_end_of_text:
+                # For terminals that cannot tell Shift+Enter from Enter.
+                self.action_delete_left()
+                self.insert("\n")
+            else:
+                self.post_message(self.Submitted(self.text))
+        elif self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1):
+            event.prevent_default().stop()
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default().stop()
+        if result := self._replace_via_keyboard(safe(event.text), *self.selection):
+            self.move_cursor(result.end_location)
+
+    def _is_at_edge(self, key: str) -> bool:
+        return (key == "up" and self.cursor_at_first_line) or (
+            key == "down" and self.cursor_at_last_line
+        )
+
+    def write(self, text: str) -> None:
+        """Put `text` in place of what is there, with the cursor behind it."""
+        self._recalled = None
+        self.load_text(safe(text))
+        self.move_cursor(self.document.end)
+
+    def _recall(self, step: int) -> bool:
+        past = self.asked_before()
+        at = len(past) if self._recalled is None else min(self._recalled, len(past))
+        wanted = at + step
+        if not 0 <= wanted <= len(past) or (step > 0 and self._recalled is None):
+            return False
+        if self._recalled is None:
+            self._kept = self.text
+        self.load_text(safe(past[wanted]) if wanted < len(past) else self._kept)
+        self.move_cursor(self.document.end if step < 0 else (0, 0))
+        self._recalled = wanted if wanted < len(past) else None
+        return True
