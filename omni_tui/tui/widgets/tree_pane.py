@@ -1,0 +1,409 @@
+"""The tree pane: all branches of a session as a picture that is always on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from omni_tui.session.tree import Tree
+from omni_tui.tui.tree_layout import (
+    GuideKind,
+    Mark,
+    Row,
+    Rows,
+    State,
+    row_label,
+    row_state,
+    row_text,
+)
+
+Marks: TypeAlias = Callable[[int], Mark | None]
+
+_HEADER = 2
+"""Lines that stay at the top: the title and a blank one."""
+
+_LEAST_WORDS = 4
+"""Cells of words a row must keep to have room for its position as well."""
+
+_SIGNS: Mapping[State, tuple[str, str]] = MappingProxyType(
+    {
+        "active": ("●", "*"),
+        "elsewhere": ("○", "o"),
+        "unread": ("○", "o"),
+        "running": ("◐", "~"),
+        "asks": ("?", "?"),
+        "failed": ("✗", "x"),
+        "interrupted": ("⊘", "-"),
+        "labelled": ("★", "+"),
+    }
+)
+_GUIDES: Mapping[GuideKind, tuple[str, str]] = MappingProxyType(
+    {
+        "rail": ("│ ", "| "),
+        "tee": ("├ ", "|-"),
+        "corner": ("└ ", "`-"),
+        "blank": ("  ", "  "),
+        "fold": ("… ", ".."),
+    }
+)
+
+
+class TreePane(ScrollView, can_focus=True):
+    """One line for each prompt and each answer, drawn for the visible ones only.
+
+    The cursor moves by keys or a click and previews; Enter or a double click switches. Without
+    focus it follows the head.
+    """
+
+    ALLOW_SELECT = False
+
+    COMPONENT_CLASSES = {
+        "tree-pane--title",
+        "tree-pane--path",
+        "tree-pane--prompt",
+        "tree-pane--muted",
+        "tree-pane--accent",
+        "tree-pane--guide",
+        "tree-pane--guide-path",
+        "tree-pane--asks",
+        "tree-pane--failed",
+        "tree-pane--cursor",
+    }
+
+    DEFAULT_CSS = """
+    TreePane {
+        width: 30;
+        height: 1fr;
+        background: $background;
+        color: $foreground;
+        border-right: solid $omni-faint;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        & > .tree-pane--title { color: $foreground; text-style: bold; }
+        & > .tree-pane--path { color: $foreground; }
+        & > .tree-pane--prompt { color: $foreground; text-style: bold; }
+        & > .tree-pane--muted { color: $omni-muted; }
+        & > .tree-pane--accent { color: $primary; }
+        & > .tree-pane--guide { color: $omni-faint; }
+        & > .tree-pane--guide-path { color: $border; }
+        & > .tree-pane--asks { color: $omni-warn; }
+        & > .tree-pane--failed { color: $error; }
+        & > .tree-pane--cursor { background: $omni-selection; }
+        &:focus {
+            border-right: solid $border;
+            & > .tree-pane--title { color: $primary; }
+            & > .tree-pane--cursor { background: $block-cursor-background; }
+        }
+    }
+    """
+
+    BINDINGS = [
+        Binding("enter", "switch", "open", show=False, id="tree.switch"),
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("left", "parent", "out", show=False),
+        Binding("right", "child", "in", show=False),
+        Binding("shift+up,left_square_bracket", "sibling(-1)", "branch before", show=False),
+        Binding("shift+down,right_square_bracket", "sibling(1)", "branch after", show=False),
+        Binding("home,g", "first", "top", show=False),
+        Binding("end,G", "last", "bottom", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+    ]
+
+    class Previewed(Message):
+        """The cursor moved onto the row of `node_id` (an answer's last node).
+
+        When the pane loses focus, the cursor goes back to the head and previews that.
+        """
+
+        def __init__(self, node_id: int) -> None:
+            self.node_id = node_id
+            super().__init__()
+
+    class Switched(Message):
+        """The person wants the branch of `node_id` to be the active one."""
+
+        def __init__(self, node_id: int) -> None:
+            self.node_id = node_id
+            super().__init__()
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.ascii = False
+        """Draw signs and lines with ASCII characters only; `refresh` after a change."""
+        self._rows = Rows(Tree())
+        self._marks: Marks = _no_marks
+        self._cursor: int | None = None
+        self._head: int | None = None
+        self._is_held = False
+        self._texts: LRUCache[tuple[int, int, str | None], str] = LRUCache(1024)
+
+    # What is shown
+
+    def show(self, tree: Tree, marks: Marks | None = None) -> None:
+        """Show this tree, the cursor at its head.
+
+        `marks` tells what goes on at a row's last node; asked at every drawing of the row.
+        """
+        self._rows = Rows(tree)
+        self._marks = marks or _no_marks
+        self._texts.clear()
+        self._cursor = self._head = self._row_id(tree.head)
+        self._fit(center=True)
+        self.refresh()
+
+    def refresh_tree(self) -> None:
+        """Draw again after nodes, head, labels or marks changed.
+
+        The cursor stays where a person put it, unless it was at the head, which it follows.
+        """
+        follows = not self._is_held or self._cursor == self._head
+        grown = self._rows.update()
+        head = self._row_id(self._rows.tree.head)
+        moved = head != self._head
+        self._head = head
+        if follows or self.cursor_row is None:
+            self._cursor = head
+        if grown or (moved and follows):
+            self._fit()
+        self.refresh()
+
+    @property
+    def cursor_row(self) -> Row | None:
+        """The row the cursor is on; `None` without one (an empty tree, or no head)."""
+        return self._rows.row_of(self._cursor)
+
+    def _row_id(self, node_id: int | None) -> int | None:
+        row = self._rows.row_of(node_id)
+        return None if row is None else row.first
+
+    def _fit(self, *, center: bool = False) -> None:
+        """Give the picture its height and scroll until the cursor is in sight.
+
+        No further than needed, or with the cursor in the middle.
+        """
+        self.virtual_size = Size(0, len(self._rows) + _HEADER)
+        row, room = self.cursor_row, self.size.height - _HEADER
+        if row is None or room < 1:
+            return
+        top = round(self.scroll_target_y)
+        if top <= row.index < top + room:
+            return
+        if center:
+            wanted = row.index - room // 2
+        else:
+            wanted = row.index if row.index < top else row.index - room + 1
+        self.scroll_to(y=wanted, animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self._fit(center=True)
+
+    # Moving
+
+    def on_focus(self) -> None:
+        """From now on the cursor is the person's."""
+        self._is_held = True
+
+    def on_blur(self) -> None:
+        """Send the cursor home, unless only the terminal's window lost focus."""
+        if not self.app.app_focus:
+            return
+        self._is_held = False
+        if (row := self._rows.row_of(self._head)) is not None:
+            self._move_to(row)
+
+    def _move_to(self, row: Row | None) -> None:
+        """Put the cursor on a row, and say so if it was not there."""
+        if row is None or row.first == self._cursor:
+            return
+        old, self._cursor = self.cursor_row, row.first
+        self._fit()
+        for changed in (old, row):
+            if changed is not None:
+                self.refresh_line(changed.index + _HEADER)
+        self.post_message(self.Previewed(row.tip))
+
+    def _move_by(self, step: int) -> None:
+        self._catch_up()
+        if not self._rows:
+            return
+        row = self.cursor_row
+        start = row.index if row is not None else (-1 if step > 0 else len(self._rows))
+        self._move_to(self._rows[min(max(start + step, 0), len(self._rows) - 1)])
+
+    def _catch_up(self) -> None:
+        """Catch up with a tree that grew or shrank since it was last drawn."""
+        if self._rows.is_stale:
+            self.refresh_tree()
+
+    def action_move(self, step: int) -> None:
+        """Go some rows down, or up when negative."""
+        self._move_by(step)
+
+    def action_page(self, step: int) -> None:
+        """Go a screenful down, or up when negative."""
+        self._move_by(step * max(1, self.size.height - _HEADER - 1))
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self._move_by(-len(self._rows))
+
+    def action_last(self) -> None:
+        """Go to the last row."""
+        self._move_by(len(self._rows))
+
+    def action_parent(self) -> None:
+        """Go to what this row answers or follows."""
+        self._catch_up()
+        if (row := self.cursor_row) is not None:
+            self._move_to(self._rows.parent(row))
+
+    def action_child(self) -> None:
+        """Go to what follows, on the branch last chosen."""
+        self._catch_up()
+        if (row := self.cursor_row) is not None:
+            self._move_to(self._rows.child(row))
+
+    def action_sibling(self, step: int) -> None:
+        """Go to the next version of this row, or the one before when negative."""
+        self._catch_up()
+        if (row := self.cursor_row) is None:
+            return
+        versions = self._rows.versions(row)
+        place = versions.index(row.first) + step
+        if 0 <= place < len(versions):
+            self._move_to(self._rows.row_of(versions[place]))
+
+    def action_switch(self) -> None:
+        """Ask for the branch of the cursor's row."""
+        self._catch_up()
+        if (row := self.cursor_row) is not None:
+            self.post_message(self.Switched(row.tip))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the row clicked; switch to it on the second click."""
+        self._catch_up()
+        place = event.get_content_offset(self)
+        if place is None or place.y < _HEADER:
+            return
+        index = place.y - _HEADER + self.scroll_offset.y
+        if index < len(self._rows):
+            event.stop()
+            self._move_to(self._rows[index])
+            if event.chain == 2:
+                self.action_switch()
+
+    # Drawing
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines in this region, of the tree as it is now."""
+        self._catch_up()
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the pane: the title stays, the rows scroll under it."""
+        width = self.scrollable_content_region.width
+        index = y - _HEADER + self.scroll_offset.y
+        if y == 0:
+            segments = self._title(width)
+        elif y >= _HEADER and index < len(self._rows):
+            segments = self._row(self._rows[index], width)
+        elif y == _HEADER and not self._rows:
+            segments = [self._plain(" no messages yet", "muted")]
+        else:
+            segments = []
+        base = self.rich_style
+        if segments and y >= _HEADER and self._rows and self._rows[index].first == self._cursor:
+            base += self._style("cursor")
+        strip = Strip(segments).adjust_cell_length(width, base)
+        return strip.apply_style(base) if segments else strip
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"tree-pane--{name}", partial=True)
+
+    def _plain(self, text: str, style: str) -> Segment:
+        return Segment(text, self._style(style))
+
+    def _title(self, width: int) -> list[Segment]:
+        count = f"{self._rows.active_count}/{len(self._rows)}" if self._rows else ""
+        gap = width - 2 - len("tree") - len(count)
+        title = self._plain(" tree", "title")
+        if gap < 1:
+            return [title]
+        return [title, Segment(" " * gap), self._plain(count, "muted")]
+
+    def _row(self, row: Row, width: int) -> list[Segment]:
+        rows = self._rows
+        guides = rows.guides(row, levels=max(1, (width // 2 - 1) // 2))
+        state = row_state(rows, row, self._marks(row.tip))
+        sign, words = self._styles_of(row, state)
+        segments = [Segment(" ")]
+        for guide in guides:
+            glyph = _GUIDES[guide.kind][self.ascii]
+            segments.append(self._plain(glyph, "guide-path" if guide.active else "guide"))
+        segments.append(self._plain(_SIGNS[state][self.ascii] + " ", sign))
+        room = width - 4 - 2 * len(guides)
+        position = self._position(row)
+        if room - len(position) < _LEAST_WORDS:
+            position = ""
+        text = self._cut(self._text(row), room - len(position))
+        segments.append(self._plain(text, words))
+        if position:
+            gap = room - cell_len(text) - len(position)
+            segments += [Segment(" " * gap), self._plain(position, "muted")]
+        return segments
+
+    def _styles_of(self, row: Row, state: State) -> tuple[str, str]:
+        """The component classes of a row's sign and of its words."""
+        is_active = self._rows.is_active(row)
+        words = ("prompt" if row.is_prompt else "path") if is_active else "muted"
+        if state == "asks":
+            return "asks", "asks"
+        if state == "failed":
+            return "failed", words
+        if state == "unread":
+            return "accent", "path"
+        if state == "running" or is_active:
+            return "accent", words
+        return "muted", words
+
+    def _position(self, row: Row) -> str:
+        versions = self._rows.versions(row)
+        if len(versions) < 2:
+            return ""
+        return f" {versions.index(row.first) + 1}/{len(versions)}"
+
+    def _text(self, row: Row) -> str:
+        key = (row.first, row.tip, row_label(self._rows.tree, row))
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = row_text(self._rows.tree, row)
+        return text
+
+    def _cut(self, text: str, room: int) -> str:
+        """`text` in at most `room` cells, ending in an ellipsis if that is not all of it."""
+        if cell_len(text) <= room:
+            return text
+        more = ".." if self.ascii else "…"
+        if room <= len(more):
+            return more[: max(0, room)]
+        return set_cell_size(text, room - len(more)).rstrip() + more
+
+
+def _no_marks(node_id: int) -> Mark | None:
+    return None
