@@ -1,1 +1,25 @@
-"""The window on a conversation: one virtualised line-API widget."""
+"""The transcript: one virtualised widget that shows a conversation."""
+
+from omni_tui.tui.widgets.transcript.model import (
+    CodeBlock,
+    Entry,
+    Notice,
+    Part,
+    Prose,
+    Source,
+    Thought,
+    ToolRow,
+)
+from omni_tui.tui.widgets.transcript.transcript import Transcript
+
+__all__ = [
+    "CodeBlock",
+    "Entry",
+    "Notice",
+    "Part",
+    "Prose",
+    "Source",
+    "Thought",
+    "ToolRow",
+    "Transcript",
+]

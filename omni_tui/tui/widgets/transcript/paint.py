@@ -1,0 +1,112 @@
+"""From a line to a strip: air, bar, body, ground, and the offsets that selection reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from omni_tui.tui.widgets.transcript.lines import Line
+from omni_tui.tui.widgets.transcript.palette import Palette
+
+MEASURE = 100
+"""The widest prose, in cells."""
+_ROOMY = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where things stand in a width: `left` cells of air, the bar, a space, the body, `right`."""
+
+    width: int
+    left: int
+    right: int
+
+    @classmethod
+    def of(cls, width: int) -> Geometry:
+        """The geometry of a widget `width` cells wide; narrow ones have no air."""
+        return cls(width, 2, 2) if width >= _ROOMY else cls(width, 0, 0)
+
+    @property
+    def body_x(self) -> int:
+        """The column at which bodies begin."""
+        return self.left + 2
+
+    @property
+    def body(self) -> int:
+        """Cells for code and tables."""
+        return max(1, self.width - self.body_x - self.right)
+
+    @property
+    def measure(self) -> int:
+        """Cells for prose."""
+        return min(MEASURE, self.body)
+
+
+_BARS = {
+    "user": ("▌", "user_dim"),
+    "tool": ("┆", "faint"),
+    "thought": ("┆", "faint"),
+    "error": ("▌", "error"),
+    "waits": ("▌", "warning"),
+    "info": ("┆", "muted"),
+    "live": ("◐", "accent"),
+}
+_LOUD = frozenset({"error", "waits", "live"})
+
+
+def bar_of(line: Line, cursor: Style | None, palette: Palette) -> Segment:
+    """The bar left of a line; `cursor` is its style where the message cursor stands."""
+    if line.bar == "none":
+        return Segment(" ", palette.text)
+    if not line.bar:
+        return Segment(" ", palette.text) if cursor is None else Segment("▎", cursor)
+    glyph, name = _BARS[line.bar]
+    style: Style = getattr(palette, name)
+    return Segment(glyph, style if cursor is None or line.bar in _LOUD else cursor)
+
+
+def compose(
+    line: Line, row: int, geometry: Geometry, palette: Palette, cursor: Style | None
+) -> Strip:
+    """The strip of `line`; `row` is the line coordinate that its offsets carry."""
+    base = palette.text
+    body = line.segments
+    if cursor is not None and line.header and body:
+        body = [Segment(body[0].text, body[0].style and body[0].style + cursor), *body[1:]]
+        if len(body) > 1 and body[-1].text.startswith("‹"):
+            body[-1] = Segment(body[-1].text, cursor)
+    bar = bar_of(line, cursor, palette)
+    segments = [Segment(" " * geometry.left, base), bar, Segment(" ", base), *body]
+    used = geometry.body_x + line.cells
+    if line.fill is not None and used < geometry.width - geometry.right:
+        segments.append(Segment(" " * (geometry.width - geometry.right - used), line.fill))
+        used = geometry.width - geometry.right
+    if used < geometry.width:
+        segments.append(Segment(" " * (geometry.width - used), base))
+    placed: list[Segment] = []
+    x = 0
+    for text, style, _ in segments:
+        if text:
+            offset = Style.from_meta({"offset": (x, row)})
+            placed.append(Segment(text, base + style + offset if style else base + offset))
+            x += len(text)
+    return Strip(placed).adjust_cell_length(geometry.width, base)
+
+
+def highlight(strip: Strip, start: int, end: int, style: Style) -> Strip:
+    """`strip` with characters `start` to `end` in the style of a selection."""
+    segments: list[Segment] = []
+    at = 0
+    for text, own, control in strip:
+        low, high = max(0, start - at), min(len(text), end - at)
+        at += len(text)
+        if low >= high:
+            segments.append(Segment(text, own, control))
+            continue
+        marked = own + style if own else style
+        cuts = ((text[:low], own), (text[low:high], marked), (text[high:], own))
+        segments.extend(Segment(part, look) for part, look in cuts if part)
+    return Strip(segments, strip.cell_length)
