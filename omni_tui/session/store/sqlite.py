@@ -96,7 +96,11 @@ class SQLiteStore:
         await self._writer.run(lambda _connection: None)
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
