@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from omni_tui.core.errors import BrokenStreamError, MissingKeyError
+from omni_tui.core.errors import AuthError, BrokenStreamError, MissingKeyError
 from omni_tui.core.messages import scrub
 from omni_tui.core.stream import Failed, StreamEvent
 from omni_tui.llm.providers.assembly import Assembly
@@ -140,7 +140,16 @@ class WireProvider(ABC):
         )
 
     def _key(self) -> str | None:
-        """The key to send, `None` when none is needed; raises `MissingKeyError`."""
+        """The key to send, `None` when none is needed; raises `AuthError` when it is unfit."""
+        key = self._find_key()
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise AuthError(
+                f"The key for {self.name} holds characters that no key has",
+                hint=f"check {' or '.join(self._key_env) or 'the key'}",
+            )
+        return key
+
+    def _find_key(self) -> str | None:
         if self._api_key or not self._key_env:
             return self._api_key
         for variable in self._key_env:

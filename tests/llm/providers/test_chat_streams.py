@@ -1,0 +1,134 @@
+"""What only Chat Completions streams do: number calls oddly, and never say where a block ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wire.made import call, chunk, closing, opening, text
+from wire_helpers import blocks_of, check_rules
+
+from omni_tui.core.messages import Block, Text, Thinking, ToolUse
+from omni_tui.core.stream import StreamEvent
+from omni_tui.llm.providers.openai_chat import ChatAssembly, Quirks
+
+
+def play(events: list[dict[str, Any]], quirks: Quirks | None = None) -> tuple[Block, ...]:
+    return blocks_of(run(events, quirks))
+
+
+def run(events: list[dict[str, Any]], quirks: Quirks | None = None) -> list[StreamEvent]:
+    assembly = ChatAssembly(quirks)
+    for event in events:
+        assembly.feed(event)
+    done = assembly.conclude()
+    seen = [*assembly.take(), done]
+    check_rules(seen)
+    return seen
+
+
+def test_calls_told_apart_by_id_when_the_index_is_always_0() -> None:
+    events = [
+        *opening("chat"),
+        call(0, "a", "ls", '{"n":'),
+        call(0, None, None, " 1}"),
+        call(0, "b", "ls", '{"n": 2}'),
+        *closing("chat", "tool_use"),
+    ]
+    assert play(events) == (
+        ToolUse(id="a", name="ls", input={"n": 1}),
+        ToolUse(id="b", name="ls", input={"n": 2}),
+    )
+
+
+def test_calls_whose_pieces_alternate() -> None:
+    events = [
+        *opening("chat"),
+        call(0, "a", "ls", '{"n":'),
+        call(1, "b", "ls", '{"n":'),
+        call(0, None, None, " 1}"),
+        call(1, None, None, " 2}"),
+        *closing("chat", "tool_use"),
+    ]
+    assert play(events) == (
+        ToolUse(id="a", name="ls", input={"n": 1}),
+        ToolUse(id="b", name="ls", input={"n": 2}),
+    )
+
+
+def test_thoughts_words_and_thoughts_again_are_separate_blocks() -> None:
+    events = [
+        *opening("chat"),
+        chunk({"reasoning": "hm", "content": ""}),
+        chunk({"reasoning": "m"}),
+        chunk({"content": "Yes"}),
+        chunk({"reasoning_content": "but"}),
+        chunk({"content": [{"type": "text", "text": "No"}]}),
+        *closing("chat"),
+    ]
+    assert play(events) == (
+        Thinking(text="hmm"),
+        Text(text="Yes"),
+        Thinking(text="but"),
+        Text(text="No"),
+    )
+
+
+def test_a_call_cut_before_its_arguments_is_dropped() -> None:
+    events = [
+        *opening("chat"),
+        *text("chat", 0, "Hello"),
+        call(0, "a", "rm", ""),
+        *closing("chat", "length"),
+    ]
+    assert play(events) == (Text(text="Hello"),)
+
+
+def test_a_null_index_is_taken() -> None:
+    events = [
+        *opening("chat"),
+        call(None, "a", "ls", '{"n":'),
+        call(None, None, None, " 1}"),
+        call(None, "b", "ls", '{"n": 2}'),
+        *closing("chat", "tool_use"),
+    ]
+    assert play(events) == (
+        ToolUse(id="a", name="ls", input={"n": 1}),
+        ToolUse(id="b", name="ls", input={"n": 2}),
+    )
+
+
+def test_an_id_repeated_with_every_piece_is_one_call() -> None:
+    events = [
+        *opening("chat"),
+        call(0, "a", "ls", '{"n":'),
+        call(0, "a", None, " 1}"),
+        *closing("chat", "tool_use"),
+    ]
+    assert play(events) == (ToolUse(id="a", name="ls", input={"n": 1}),)
+
+
+def test_opaque_content_of_a_call_is_kept_for_servers_that_want_it_back() -> None:
+    piece = call(0, "a", "ls", "{}")
+    extra = {"google": {"thought_signature": "c2ln"}}
+    piece["choices"][0]["delta"]["tool_calls"][0]["extra_content"] = extra
+    events = [piece, *closing("chat", "tool_use")]
+    (kept,) = play(events, Quirks(extra_content=True))
+    assert isinstance(kept, ToolUse)
+    assert kept.signature == '{"google": {"thought_signature": "c2ln"}}'
+    (plain,) = play(events)
+    assert isinstance(plain, ToolUse)
+    assert plain.signature is None
+
+
+def test_other_choices_are_not_mixed_in() -> None:
+    second = chunk({"content": "other"})
+    second["choices"][0]["index"] = 1
+    assert play([*text("chat", 0, "one"), second, *closing("chat")]) == (Text(text="one"),)
+
+
+def test_the_price_is_read_where_it_is_dollars() -> None:
+    last = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "cost": 0.25}}
+    events = [*text("chat", 0, "one"), *closing("chat"), last]
+    done = run(events, Quirks(reports_cost=True))[-1]
+    assert done.usage.cost == 0.25  # type: ignore[union-attr]
+    assert run(events)[-1].usage.cost == 0  # type: ignore[union-attr]
