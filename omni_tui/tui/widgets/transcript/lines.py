@@ -41,7 +41,6 @@ class Line:
     header: bool = False
     toggles: int | None = None
     strip: Strip | None = field(default=None, repr=False)
-    row: int = -1
 
     @property
     def text(self) -> str:

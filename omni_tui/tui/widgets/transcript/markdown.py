@@ -122,19 +122,20 @@ class Renderer:
         self, tokens: Sequence[Token], frame: Frame, breaks: bool, tight: bool = False
     ) -> list[Line]:
         lines: list[Line] = []
-        index, previous_end = 0, None
+        index, previous_end, previous = 0, None, ""
         while index < len(tokens):
             token = tokens[index]
             stop = _closing(tokens, index)
             added = self._block(tokens[index : stop + 1], frame, breaks)
             if added:
                 gap = token.map is None or previous_end is None or token.map[0] > previous_end
-                if lines and not tight and (gap or token.type not in _SNUG):
+                if lines and not tight and (gap or (previous, token.type) not in _SNUG):
                     lines.append(self._framed([], 0, frame.rest))
                 lines.extend(added)
                 frame = frame.going_on
             if token.map is not None:
                 previous_end = token.map[1]
+            previous = token.type
             index = stop + 1
         return lines
 
@@ -301,7 +302,8 @@ class Renderer:
         return Line([*marks, *segments], cells, start=start, fill=fill)
 
 
-_SNUG = frozenset({"bullet_list_open", "ordered_list_open", "paragraph_open"})
+_SNUG = frozenset(("paragraph_open", f"{kind}_list_open") for kind in ("bullet", "ordered"))
+"""Blocks that follow each other without a blank line, where the source has none."""
 
 
 def _closing(tokens: Sequence[Token], index: int) -> int:

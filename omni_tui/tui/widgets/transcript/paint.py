@@ -1,4 +1,4 @@
-"""From a line to a strip: air, bar, body, ground, and the offsets that selection reads."""
+"""From a line to a strip: air, bar, body, ground, and the marks of a selection."""
 
 from __future__ import annotations
 
@@ -68,10 +68,8 @@ def bar_of(line: Line, cursor: Style | None, palette: Palette) -> Segment:
     return Segment(glyph, style if cursor is None or line.bar in _LOUD else cursor)
 
 
-def compose(
-    line: Line, row: int, geometry: Geometry, palette: Palette, cursor: Style | None
-) -> Strip:
-    """The strip of `line`; `row` is the line coordinate that its offsets carry."""
+def compose(line: Line, geometry: Geometry, palette: Palette, cursor: Style | None) -> Strip:
+    """The strip of `line`, as wide as the widget."""
     base = palette.text
     body = line.segments
     if cursor is not None and line.header and body:
@@ -86,14 +84,31 @@ def compose(
         used = geometry.width - geometry.right
     if used < geometry.width:
         segments.append(Segment(" " * (geometry.width - used), base))
-    placed: list[Segment] = []
-    x = 0
-    for text, style, _ in segments:
+    strip = Strip(_joined(segments, base), max(used, geometry.width))
+    return strip if used <= geometry.width else strip.adjust_cell_length(geometry.width, base)
+
+
+def _joined(segments: list[Segment], base: Style) -> list[Segment]:
+    """`segments` where spaces belong to the segment before, if they look the same there."""
+    runs: list[Segment] = []
+    for segment in segments:
+        text, style, _ = segment
+        look = base if style is None else style if style.bgcolor else base + style
+        if runs and text[:1] == " " and _same_space(runs[-1].style or base, look):
+            words = text.lstrip(" ")
+            before = runs[-1]
+            runs[-1] = Segment(before.text + " " * (len(text) - len(words)), before.style)
+            text = words
         if text:
-            offset = Style.from_meta({"offset": (x, row)})
-            placed.append(Segment(text, base + style + offset if style else base + offset))
-            x += len(text)
-    return Strip(placed).adjust_cell_length(geometry.width, base)
+            runs.append(Segment(text, look))
+    return runs
+
+
+def _same_space(one: Style, other: Style) -> bool:
+    """Whether a space looks the same in both styles."""
+    return one.bgcolor == other.bgcolor and not (
+        one.underline or one.strike or other.underline or other.strike
+    )
 
 
 def highlight(strip: Strip, start: int, end: int, style: Style) -> Strip:

@@ -76,7 +76,7 @@ Transcript {
     & > .transcript--warning { color: $warning; }
     & > .transcript--error { color: $error; }
     & > .transcript--heading { color: $primary; text-style: bold; }
-    & > .transcript--link { color: $secondary; text-style: underline; }
+    & > .transcript--link { color: $text-primary; text-style: underline; }
     & > .transcript--code { color: $text-accent; background: $foreground 7%; }
     & > .transcript--block { color: $foreground; background: $foreground 5%; }
     & > .transcript--block-label { color: $foreground 45%; background: $foreground 5%; }
@@ -89,6 +89,6 @@ Transcript {
     & > .transcript--number { color: $text-warning; background: $foreground 5%; }
     & > .transcript--comment { color: $foreground 50%; background: $foreground 5%; }
     & > .transcript--function { color: $text-accent; background: $foreground 5%; }
-    & > .transcript--type { color: $text-secondary; background: $foreground 5%; }
+    & > .transcript--type { color: $text-warning; background: $foreground 5%; }
 }
 """

@@ -31,6 +31,8 @@ from omni_tui.tui.widgets.transcript.window import Window
 
 FRAME = 1 / 15
 """Seconds between two paints of streamed text."""
+BEHIND = 1 / 8
+"""The same while text comes faster than it can be parsed: catching up goes first."""
 SLICE = 0.008
 """Seconds of parsing at a time."""
 _PAUSE = 0.001
@@ -60,6 +62,7 @@ class ConversationView(ScrollView, can_focus=True):
         self._flush_timer: Timer | None = None
         self._last_flush = 0.0
         self._finishing: list[int] = []
+        self._painting = False
 
     # -- settling: what is in view -------------------------------------------
 
@@ -138,9 +141,20 @@ class ConversationView(ScrollView, can_focus=True):
 
     # -- painting ------------------------------------------------------------
 
-    def render_line(self, y: int) -> Strip:
+    def render_lines(self, crop: Region) -> list[Strip]:
         if self._settled_for is None or self._settled_for != (self.size, self._palette_now):
             self._settle()
+        self._painting = True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._painting = False
+
+    def render_line(self, y: int) -> Strip:
+        """A line as it is painted; asked by anyone else, it carries the offsets selection needs.
+
+        To paint the offsets too would cost each segment a style of its own.
+        """
         palette, width = self._palette_now, self.size.width
         if palette is None:
             return Strip.blank(width)
@@ -149,20 +163,20 @@ class ConversationView(ScrollView, can_focus=True):
         if y >= len(self._visible_rows):
             return Strip.blank(width, palette.text)
         line, on_cursor, index, number = self._visible_rows[y]
-        row = row_of(index, number)
+        geometry = Geometry.of(width)
         if on_cursor:
-            strip = compose(line, row, Geometry.of(width), palette, self._cursor_style(palette))
+            strip = compose(line, geometry, palette, self._cursor_style(palette))
+        elif line.strip is None:
+            strip = line.strip = compose(line, geometry, palette, None)
         else:
-            if line.strip is None or line.row != row:
-                line.strip, line.row = compose(line, row, Geometry.of(width), palette, None), row
             strip = line.strip
+        row = row_of(index, number)
         selection = self.text_selection
-        span = selection and span_of(selection, row, line, Geometry.of(width).body_x)
+        span = selection and span_of(selection, row, line, geometry.body_x)
         if span:
-            strip = highlight(
-                strip, *span, self.screen.get_component_rich_style("screen--selection")
-            )
-        return strip
+            style = self.screen.get_component_rich_style("screen--selection")
+            strip = highlight(strip, *span, style)
+        return strip if self._painting else strip.apply_offsets(0, row)
 
     def _cursor_style(self, palette: Palette) -> Style:
         return palette.accent if self.has_focus else palette.user_dim
@@ -210,7 +224,7 @@ class ConversationView(ScrollView, can_focus=True):
             for key in self._finishing:
                 self._shelf.finish(key)
             self._finishing.clear()
-        if done or monotonic() - self._last_flush >= FRAME:
+        if done or monotonic() - self._last_flush >= BEHIND:
             self._settle()
             self._last_flush = monotonic()
         if not done and self.is_mounted:
