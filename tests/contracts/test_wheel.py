@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("hatchling", reason="builds without isolation need the build backend")
-
 ROOT = Path(__file__).parents[2]
 
 

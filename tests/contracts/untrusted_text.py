@@ -60,10 +60,12 @@ class Linter:
 
     def __init__(self, content_functions: Iterable[str] = ()) -> None:
         self._makers = CONTENT_MAKERS | set(content_functions)
+        self._collections: set[str] = set()
 
     def check(self, text: str) -> Iterator[str]:
         """One line for each place where text is not safe."""
         module = ast.parse(text)
+        self._collections = _collections(module)
         yield from _escapes(module)
         self._makers |= content_functions(text)
         yield from self._walk(module, [_scope(module)], None)
@@ -100,7 +102,7 @@ class Linter:
                 yield from self._judge(keyword.value, scopes, plain, f"{name}({keyword.arg}=)")
         if name == "add" and any(keyword.arg == "data" for keyword in node.keywords):
             name = "add_leaf"  # a tree's, not a set's
-        if name not in SINKS or _is_no_widget(node, name):
+        if name not in SINKS or _is_no_widget(node, name, self._collections):
             return
         arguments = node.args if name in EVERY_ARGUMENT else node.args[:1]
         for argument in arguments:
@@ -228,12 +230,29 @@ def _is_number(part: ast.expr, plain: bool) -> bool:
     return called is not None and _last(called) in (NUMBERS | CLEANERS if plain else NUMBERS)
 
 
-def _is_no_widget(node: ast.Call, name: str) -> bool:
+def _collections(module: ast.Module) -> set[str]:
+    """Names and attributes of `module` that are dictionaries or sets."""
+    found = set()
+    for node in ast.walk(module):
+        match node:
+            case ast.AnnAssign(target=target, annotation=kind) if re.match(
+                r"(dict|set|Counter|defaultdict|OrderedDict)\b", ast.unparse(kind)
+            ):
+                found.add(_last(target))
+            case ast.Assign(targets=[target], value=value) if isinstance(
+                value, ast.Dict | ast.Set | ast.DictComp | ast.SetComp
+            ):
+                found.add(_last(target))
+    return found
+
+
+def _is_no_widget(node: ast.Call, name: str, collections: set[str]) -> bool:
     """`notify` and `update` are verbs of agents and dictionaries as well."""
     if name not in ("notify", "update") or not isinstance(node.func, ast.Attribute):
         return False
     receiver = ast.unparse(node.func.value)
-    if OTHER_UPDATES.search(receiver.rpartition(".")[2]):
+    last = receiver.rpartition(".")[2]
+    if OTHER_UPDATES.search(last) or last in collections:
         return True
     return name == "update" and (
         not node.args or isinstance(node.args[0], ast.Dict | ast.DictComp | ast.Set | ast.SetComp)
