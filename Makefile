@@ -9,7 +9,7 @@ help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(BIN)/python  ## Make the virtual environment and install the project in it
-	$(BIN)/python -m pip install -q -e '.[dev]' 'hatchling>=1.27'
+	$(BIN)/python -m pip install -q -e '.[dev]'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
