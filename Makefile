@@ -40,9 +40,9 @@ screenshots:  ## Make the pictures of the README
 	$(BIN)/python screenshots/make.py
 
 docs:  ## Write the page of keys and build the documentation
-	$(BIN)/python -m pip install -q -r docs/site/requirements.txt
+	$(BIN)/python -m pip install -q -r docs/mkdocs/requirements.txt
 	$(BIN)/python docs/make_keys.py
-	$(BIN)/mkdocs build -f docs/site/mkdocs.yml
+	$(BIN)/mkdocs build -f docs/mkdocs/mkdocs.yml
 
 run:  ## Start omni-tui
 	$(BIN)/omni-tui
