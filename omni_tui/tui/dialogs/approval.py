@@ -108,7 +108,7 @@ class ApprovalDialog(Dialog[ApprovalResult]):
         with Vertical(classes="panel") as panel:
             panel.border_title = safe_content(f"? {use.name} wants to run")
             position = f"{pause.position} of {pause.total} · " if pause.total > 1 else ""
-            panel.border_subtitle = f"{position}esc stops the run"
+            panel.border_subtitle = safe_content(f"{position}esc stops the run")
             with VerticalScroll(id="arguments"):
                 yield Static(arguments_view(use, self._cwd))
             for line in self._warnings():
