@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omni_tui.core.errors import ToolError
+from omni_tui.core.messages import scrub
 from omni_tui.core.tool import ToolContext, tool
 from omni_tui.tools import grep_child
 from omni_tui.tools.paths import expand_braces, glob_match, locate_allowed, shown
@@ -55,7 +56,7 @@ async def grep(
         rows.append(f"(the first {MAX_MATCHES} matches; narrow the pattern or the path)")
     if not finished:
         rows.append(f"(stopped after {SEARCH_SECONDS:g} s; not everything was searched)")
-    return "\n".join(rows) or "No matches"
+    return scrub("\n".join(rows)) or "No matches"
 
 
 def _cut(text: str) -> str:
@@ -100,6 +101,8 @@ class _Search:
         try:
             async with asyncio.timeout(SEARCH_SECONDS):
                 await self._receive(process)
+                if await process.wait():
+                    raise ToolError("The search broke off")
             return True
         except TimeoutError:
             return False
@@ -152,7 +155,7 @@ async def glob(pattern: str, context: ToolContext, path: str = ".") -> str:
         rows.append(f"(the newest {MAX_NAMES} of {len(names)}; narrow the pattern)")
     if not complete:
         rows.append("(too many files; not everything was searched)")
-    return "\n".join(rows) or "No files found"
+    return scrub("\n".join(rows)) or "No files found"
 
 
 def _patterns(pattern: str) -> tuple[str, ...]:

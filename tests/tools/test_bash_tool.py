@@ -240,7 +240,9 @@ async def test_no_planted_secret_is_in_the_environment(
     assert "PATH=" in reply.text
 
 
-@pytest.mark.parametrize("command", ["echo a\0b", "echo \ud83d", "x" * 3_000_000])
+@pytest.mark.parametrize(
+    "command", ["echo a\0b", "echo \ud83d", "x" * 3_000_000], ids=["nul", "surrogate", "long"]
+)
 async def test_a_command_no_shell_can_take_is_an_error(call: Call, command: str) -> None:
     with pytest.raises(ToolError, match="cannot be started"):
         await call("bash", command=command)

@@ -152,6 +152,7 @@ def test_a_deny_rule_for_paths_counts_a_doubt(tmp_path: Path) -> None:
     assert secrets.reaches_beneath(tmp_path, tmp_path)
     assert secrets.reaches_beneath(tmp_path / "secrets/old", tmp_path)
     assert not secrets.reaches_beneath(tmp_path / "src", tmp_path)
+    assert set(expand_braces("{a,{b,c}}")) == {"a", "b", "c"}
 
 
 def test_the_more_specific_rule_weighs_more() -> None:

@@ -16,7 +16,7 @@ from omni_tui.tools.rules import Rule
 TOOLS = {tool.name: tool for tool in builtin_tools()}
 TOOLS["fetch"] = Tool(name="fetch")
 TOOLS["clock"] = Tool(name="clock", read_only=True)
-EDIT = {"path": "a.txt", "old_string": "a", "new_string": "b"}
+EDIT: dict[str, Any] = {"path": "a.txt", "old_string": "a", "new_string": "b"}
 
 
 def rules(*texts: str) -> list[Rule]:
@@ -171,7 +171,7 @@ def test_rules_for_files_speak_of_real_paths(
         (work / folder).mkdir()
     (work / "link").symlink_to(work.parent)
     (work / "alias").symlink_to("secrets")
-    input = EDIT | {"path": path, "pattern": "x", "content": ""}
+    input: dict[str, Any] = EDIT | {"path": path, "pattern": "x", "content": ""}
     assert decide(work, name, *texts, **input).effect == effect
 
 

@@ -10,7 +10,7 @@ from tool_calls import Call
 
 from omni_tui.core.errors import ToolError
 from omni_tui.core.tool import ToolContext
-from omni_tui.tools import search, walk
+from omni_tui.tools import grep_child, search, walk
 
 
 @pytest.fixture
@@ -139,6 +139,20 @@ async def test_files_come_newest_first(call: Call, work: Path) -> None:
     assert await lines(call, "glob", pattern="**/*.py") == ["new.py", "sub/mid.py", "old.py"]
     assert await lines(call, "glob", pattern="*.py") == ["new.py", "old.py"]
     assert await lines(call, "glob", pattern="*.py", path="sub") == ["sub/mid.py"]
+
+
+async def test_a_name_that_is_no_text_is_found_all_the_same(call: Call, work: Path) -> None:
+    (work / os.fsdecode(b"a\xff.txt")).write_text("needle\n")
+    assert (await call("grep", pattern="needle")).text == "a\ufffd.txt:1:needle"
+    assert (await call("glob", pattern="*.txt")).text == "a\ufffd.txt"
+
+
+async def test_a_search_that_breaks_off_is_an_error(
+    call: Call, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grep_child, "__file__", str(work / "missing.py"))
+    with pytest.raises(ToolError, match="The search broke off"):
+        await call("grep", pattern="x")
 
 
 async def test_only_the_newest_two_hundred_files_come_back(call: Call, work: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import shlex
 import string
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -121,7 +120,7 @@ def test_characters_that_pass_for_others_are_seen(text: str, alike: bool) -> Non
     assert has_look_alikes(text) is alike
 
 
-def test_a_parse_never_takes_long(tmp_path: Path) -> None:
-    command = "a;" * 100_000
-    assert len(segments(command)) == 100_000
+def test_a_long_command_is_read_to_its_end() -> None:
+    command = "a;" * 20_000
+    assert len(segments(command)) == 20_000
     assert is_readable(command)
