@@ -31,8 +31,9 @@ def repair(
     """The conversation as a provider takes it.
 
     Every tool use is answered in the very next message (`INTERRUPTED` when there was no result) and
-    results stand first there; results that answer nothing are dropped; ids pass through `tool_id`
-    and are unique; blank text, thinking that leads to nothing and empty messages are dropped.
+    results stand first there; results that answer nothing are dropped, and what only an assistant
+    says in a user message; ids pass through `tool_id` and are unique; blank text, thinking that
+    leads to nothing and empty messages are dropped.
     """
     out: list[Message] = []
     taken: set[str] = set()
@@ -43,7 +44,8 @@ def repair(
                 out.append(Message(role="user", content=_answers(calls, ())))
             content, calls = _assistant(message.content, taken, tool_id)
         else:
-            content = (*_answers(calls, message.content), *_words(message.content))
+            said = (b for b in _words(message.content) if not isinstance(b, ToolUse | Thinking))
+            content = (*_answers(calls, message.content), *said)
             calls = []
         if content:
             out.append(msgspec.structs.replace(message, content=content))
@@ -74,7 +76,7 @@ def _assistant(
         if isinstance(block, ToolUse):
             use = msgspec.structs.replace(
                 block,
-                id=_unique(tool_id(block.id), taken),
+                id=_unique(block.id, taken, tool_id),
                 name=_NOT_NAME.sub("_", block.name)[:64] or "unknown",
             )
             calls.append((block.id, use))
@@ -115,10 +117,10 @@ def _words(content: tuple[Block, ...]) -> tuple[Block, ...]:
     )
 
 
-def _unique(id: str, taken: set[str]) -> str:
-    candidate, number = id, 2
+def _unique(id: str, taken: set[str], tool_id: Callable[[str], str]) -> str:
+    candidate, number = tool_id(id), 2
     while candidate in taken:
-        candidate = f"{id[:56]}-{number}" if len(id) > 9 else f"{id}-{number}"
+        candidate = tool_id(f"{number}-{id}")
         number += 1
     taken.add(candidate)
     return candidate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -221,8 +222,9 @@ def _call(use: ToolUse, quirks: Quirks) -> dict[str, Any]:
         "type": "function",
         "function": {"name": use.name, "arguments": arguments},
     }
-    if quirks.extra_content and use.signature and use.signature.startswith("{"):
-        call["extra_content"] = json.loads(use.signature)
+    if quirks.extra_content and use.signature:
+        with contextlib.suppress(ValueError):
+            call["extra_content"] = json.loads(use.signature)
     return call
 
 

@@ -242,7 +242,7 @@ async def test_a_connection_lost_after_the_stop_reason_loses_nothing(
 @pytest.mark.parametrize("ending", ["drop", "reset", "stall"])
 async def test_a_stream_that_breaks_before_its_first_event(dialect: str, ending: str) -> None:
     with sse_server(Reply(ending=ending)) as server:  # type: ignore[arg-type]
-        provider = make(dialect, server.url, silence=0.3)
+        provider = make(dialect, server.url, silence=1.0)
         error = error_of(await collect(provider))
         await provider.close()
     assert isinstance(error, ProviderError)

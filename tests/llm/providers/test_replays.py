@@ -214,7 +214,7 @@ async def test_a_cut_at_any_event_keeps_what_came(name: str) -> None:
 async def test_a_connection_lost_or_silent_in_the_middle(name: str, ending: Ending) -> None:
     reply = Reply(pieces=recordings.pieces(name)[:6], ending=ending)
     with sse_server(reply) as server:
-        provider = make(dialect_of(name), server.url, silence=0.3)
+        provider = make(dialect_of(name), server.url, silence=1.0)
         events = await collect(provider, ask())
         await provider.close()
     error = error_of(events)
