@@ -1,8 +1,10 @@
 """Where everything of a tree stands in its picture: rows and guide lines, without a screen.
 
 A prompt is a row; an answer is a row, whatever tool rounds it took. A talk without forks stays in
-its column however long it is; at a fork each child opens a line of its own, one level further in,
-oldest first. Nothing moves when a person switches branches: only the tree's growth changes it.
+its column however long it is. At a fork the children stand oldest first, each a level further in;
+only the youngest, while it is the one last chosen there, goes on in the column of the fork. So a
+talk that was mended many times is still one straight line with its older versions beside it, and a
+switch moves nothing up or down. Several roots are the children of one fork.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Line:
 
     def __init__(self, parent: Line | None, fork: Parent, first: int, last: bool) -> None:
         self.parent = parent
-        """The line it branched off; `None` for a root's."""
+        """The line it branched off; `None` for the outermost, which has no guides."""
         self.fork = fork
         """The node it hangs under."""
         self.first = first
@@ -86,6 +88,7 @@ class Rows(Sequence[Row]):
         self._rows: list[Row] = []
         self._row_of: dict[int, Row] = {}
         self._path: tuple[int, ...] = tree.path
+        self._active_count: int | None = None
         self._build()
 
     @overload
@@ -104,8 +107,10 @@ class Rows(Sequence[Row]):
 
     @property
     def active_count(self) -> int:
-        """How many rows the active path has; O(depth)."""
-        return len({self._row_of[node_id].first for node_id in self._path})
+        """How many rows the active path has; O(depth) after a change."""
+        if self._active_count is None:
+            self._active_count = len({self._row_of[node_id].first for node_id in self._path})
+        return self._active_count
 
     def is_active(self, row: Row) -> bool:
         """Whether the active path goes through this row."""
@@ -122,50 +127,70 @@ class Rows(Sequence[Row]):
         )
 
     def update(self) -> bool:
-        """Catch up with the tree; returns whether nodes came or went.
+        """Catch up with the tree; returns whether rows may have come, gone or moved.
 
         Growth at a tip costs O(1) at the bottom of the picture and a renumbering of the rows below
-        it elsewhere; a new fork or a removal lays out all rows again.
+        it elsewhere; a new fork, a removal or a switch lays out all rows again.
         """
-        self._path = self.tree.path
+        path = self.tree.path
+        known = len(self._path)
+        went_on = path[:known] == self._path and self._row_of.keys().isdisjoint(path[known:])
+        self._path = path
+        self._active_count = None
         ids = list(self.tree.nodes)
         new: list[int] = []
         for node_id in reversed(ids):
             if node_id in self._row_of:
                 break
             new.append(node_id)
-        if len(ids) == len(self._row_of) and not new:
+        if len(ids) == len(self._row_of) and not new and went_on:
             return False
-        if len(ids) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
+        if (
+            not went_on
+            or len(ids) != len(self._row_of) + len(new)
+            or not all(map(self._grow, reversed(new)))
+        ):
             self._build()
         return True
 
     def _build(self) -> None:
         prompts: set[int] = set()
-        children: dict[Parent, list[int]] = {None: []}
+        oldest: dict[Parent, int] = {}
+        forks: dict[Parent, list[int]] = {}
         for node in self.tree.nodes.values():
             if node.kind == "prompt":
                 prompts.add(node.id)
-            children.setdefault(node.parent_id, []).append(node.id)
+            parent = node.parent_id
+            if parent not in oldest:
+                oldest[parent] = node.id
+            elif parent in forks:
+                forks[parent].append(node.id)
+            else:
+                forks[parent] = [oldest[parent], node.id]
         self._rows, self._row_of = [], {}
+        if not oldest:
+            return
+        cursors = self.tree.cursors
         stack: list[tuple[int, Line]] = []
-        _open_lines(stack, None, None, children[None])
+        top = Line(None, None, oldest[None], last=True)
+        _fork(stack, top, None, forks.get(None, [oldest[None]]), cursors.get(None))
         while stack:
-            node_id, line = stack.pop()
-            row = Row(node_id, line, node_id in prompts)
+            first, line = stack.pop()
+            row = Row(first, line, first in prompts)
             self._append(row)
-            while below := children.get(row.tip):
-                if len(below) > 1:
-                    _open_lines(stack, line, row.tip, below)
+            below = oldest.get(first)
+            while below is not None:
+                if row.tip in forks:
+                    _fork(stack, line, row.tip, forks[row.tip], cursors.get(row.tip))
                     break
-                node_id = below[0]
-                is_prompt = node_id in prompts
+                is_prompt = below in prompts
                 if is_prompt or row.is_prompt:
-                    row = Row(node_id, line, is_prompt)
+                    row = Row(below, line, is_prompt)
                     self._append(row)
                 else:
-                    self._row_of[node_id] = row
-                    row.tip = node_id
+                    self._row_of[below] = row
+                    row.tip = below
+                below = oldest.get(below)
 
     def _append(self, row: Row) -> None:
         row.index = len(self._rows)
@@ -177,12 +202,7 @@ class Rows(Sequence[Row]):
         node = self.tree[node_id]
         above = self.row_of(node.parent_id)
         is_prompt = node.kind == "prompt"
-        if above is None:
-            if node.parent_id is not None:
-                return False
-            self._append(Row(node_id, Line(None, None, node_id, True), is_prompt))
-            return True
-        if above.tip != node.parent_id or len(self.tree.children(above.tip)) > 1:
+        if above is None or above.tip != node.parent_id or len(self.tree.children(above.tip)) > 1:
             return False
         if not (is_prompt or above.is_prompt):
             above.tip = node_id
@@ -257,14 +277,23 @@ class Rows(Sequence[Row]):
         return self._path[place] if below else None
 
 
-def _open_lines(
-    stack: list[tuple[int, Line]], parent: Line | None, fork: Parent, children: Sequence[int]
+def _fork(
+    stack: list[tuple[int, Line]],
+    line: Line,
+    fork: Parent,
+    children: Sequence[int],
+    chosen: int | None,
 ) -> None:
-    """Put the children of a fork on the stack, the oldest on top."""
-    last = True
-    for first in reversed(children):
-        stack.append((first, Line(parent, fork, first, last)))
-        last = False
+    """Put the children of a fork on the stack, the oldest on top.
+
+    Without a choice, the youngest counts as chosen.
+    """
+    youngest = children[-1]
+    if chosen is None or chosen == youngest:
+        stack.append((youngest, line))
+    else:
+        stack.append((youngest, Line(line, fork, youngest, True)))
+    stack.extend((first, Line(line, fork, first, False)) for first in children[-2::-1])
 
 
 def row_state(rows: Rows, row: Row, mark: Mark | None) -> State:
@@ -287,6 +316,7 @@ def row_state(rows: Rows, row: Row, mark: Mark | None) -> State:
 # The words of a row
 
 _READ_AHEAD = 2_000
+_LONGEST_LINE = 400
 _LOOK_BACK = 16
 
 _SKIPPED = re.compile(r"\s*(?:```|~~~|-{3,}\s*$|\*{3,}\s*$|_{3,}\s*$|={3,}\s*$|\|?[\s:|-]+\|?\s*$)")
@@ -305,7 +335,7 @@ def plain_line(text: str) -> str:
     for line in text[:_READ_AHEAD].splitlines():
         if not line.strip() or _SKIPPED.match(line):
             continue
-        line = line[_LEADING.match(line).end() :].strip(" |")  # type: ignore[union-attr]
+        line = line[_LEADING.match(line).end() :][:_LONGEST_LINE].strip(" |")  # type: ignore[union-attr]
         line = _LINK.sub(r"\1", line)
         line = _CODE.sub(r"\2", line)
         line = _STRONG.sub(r"\2", line)

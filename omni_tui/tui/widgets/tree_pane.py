@@ -31,6 +31,9 @@ from omni_tui.tui.tree_layout import (
 
 Marks: TypeAlias = Callable[[int], Mark | None]
 
+_Piece: TypeAlias = tuple[str, str]
+"""Text and the name of its style, `""` for the plain one."""
+
 _HEADER = 2
 """Lines that stay at the top: the title and a blank one."""
 
@@ -97,7 +100,7 @@ class TreePane(ScrollView, can_focus=True):
         & > .tree-pane--prompt { color: $foreground; text-style: bold; }
         & > .tree-pane--muted { color: $omni-muted; }
         & > .tree-pane--accent { color: $primary; }
-        & > .tree-pane--guide { color: $omni-faint; }
+        & > .tree-pane--guide { color: $omni-tool-bar; }
         & > .tree-pane--guide-path { color: $border; }
         & > .tree-pane--asks { color: $omni-warn; }
         & > .tree-pane--failed { color: $error; }
@@ -150,6 +153,7 @@ class TreePane(ScrollView, can_focus=True):
         self._cursor: int | None = None
         self._head: int | None = None
         self._is_held = False
+        self._base = Style()
         self._texts: LRUCache[tuple[int, int, str | None], str] = LRUCache(1024)
 
     # What is shown
@@ -313,60 +317,59 @@ class TreePane(ScrollView, can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines in this region, of the tree as it is now."""
         self._catch_up()
+        self._base = self.rich_style
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line of the pane: the title stays, the rows scroll under it."""
         width = self.scrollable_content_region.width
         index = y - _HEADER + self.scroll_offset.y
+        base = self._base
+        pieces: list[_Piece] = []
         if y == 0:
-            segments = self._title(width)
+            pieces = self._title(width)
         elif y >= _HEADER and index < len(self._rows):
-            segments = self._row(self._rows[index], width)
+            row = self._rows[index]
+            pieces = self._row(row, width)
+            if row.first == self._cursor:
+                base += self._style("cursor")
         elif y == _HEADER and not self._rows:
-            segments = [self._plain(" no messages yet", "muted")]
-        else:
-            segments = []
-        base = self.rich_style
-        if segments and y >= _HEADER and self._rows and self._rows[index].first == self._cursor:
-            base += self._style("cursor")
-        strip = Strip(segments).adjust_cell_length(width, base)
-        return strip.apply_style(base) if segments else strip
+            pieces = [("no messages yet", "muted")]
+        segments = [Segment(" ", base)]
+        for text, name in pieces:
+            segments.append(Segment(text, base + self._style(name) if name else base))
+        filled = sum(segment.cell_length for segment in segments)
+        segments.append(Segment(" " * (width - filled), base))
+        return Strip(segments, width)
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"tree-pane--{name}", partial=True)
 
-    def _plain(self, text: str, style: str) -> Segment:
-        return Segment(text, self._style(style))
-
-    def _title(self, width: int) -> list[Segment]:
+    def _title(self, width: int) -> list[_Piece]:
         count = f"{self._rows.active_count}/{len(self._rows)}" if self._rows else ""
         gap = width - 2 - len("tree") - len(count)
-        title = self._plain(" tree", "title")
         if gap < 1:
-            return [title]
-        return [title, Segment(" " * gap), self._plain(count, "muted")]
+            return [("tree", "title")]
+        return [("tree", "title"), (" " * gap, ""), (count, "muted")]
 
-    def _row(self, row: Row, width: int) -> list[Segment]:
+    def _row(self, row: Row, width: int) -> list[_Piece]:
         rows = self._rows
         guides = rows.guides(row, levels=max(1, (width // 2 - 1) // 2))
         state = row_state(rows, row, self._marks(row.tip))
         sign, words = self._styles_of(row, state)
-        segments = [Segment(" ")]
-        for guide in guides:
-            glyph = _GUIDES[guide.kind][self.ascii]
-            segments.append(self._plain(glyph, "guide-path" if guide.active else "guide"))
-        segments.append(self._plain(_SIGNS[state][self.ascii] + " ", sign))
+        pieces = [
+            (_GUIDES[guide.kind][self.ascii], "guide-path" if guide.active else "guide")
+            for guide in guides
+        ]
+        pieces.append((_SIGNS[state][self.ascii] + " ", sign))
         room = width - 4 - 2 * len(guides)
         position = self._position(row)
-        if room - len(position) < _LEAST_WORDS:
-            position = ""
-        text = self._cut(self._text(row), room - len(position))
-        segments.append(self._plain(text, words))
-        if position:
-            gap = room - cell_len(text) - len(position)
-            segments += [Segment(" " * gap), self._plain(position, "muted")]
-        return segments
+        left = room - len(position) - 1
+        if not position or left < _LEAST_WORDS:
+            return [*pieces, (self._cut(self._text(row), room), words)]
+        text = self._cut(self._text(row), left)
+        gap = room - cell_len(text) - len(position)
+        return [*pieces, (text, words), (" " * gap, ""), (position, "muted")]
 
     def _styles_of(self, row: Row, state: State) -> tuple[str, str]:
         """The component classes of a row's sign and of its words."""
@@ -378,6 +381,8 @@ class TreePane(ScrollView, can_focus=True):
             return "failed", words
         if state == "unread":
             return "accent", "path"
+        if state == "labelled" and not is_active:
+            return "path", "path"
         if state == "running" or is_active:
             return "accent", words
         return "muted", words
@@ -386,7 +391,7 @@ class TreePane(ScrollView, can_focus=True):
         versions = self._rows.versions(row)
         if len(versions) < 2:
             return ""
-        return f" {versions.index(row.first) + 1}/{len(versions)}"
+        return f"{versions.index(row.first) + 1}/{len(versions)}"
 
     def _text(self, row: Row) -> str:
         key = (row.first, row.tip, row_label(self._rows.tree, row))
@@ -402,7 +407,9 @@ class TreePane(ScrollView, can_focus=True):
         more = ".." if self.ascii else "…"
         if room <= len(more):
             return more[: max(0, room)]
-        return set_cell_size(text, room - len(more)).rstrip() + more
+        room -= len(more)
+        cut = text[:room] if text.isascii() else set_cell_size(text[: 4 * room], room)
+        return cut.rstrip() + more
 
 
 def _no_marks(node_id: int) -> Mark | None:
