@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from omni_tui.agent.decisions import Answer, Decision, Execute
-from omni_tui.agent.events import Event, Paused, Status, StatusChanged
+from omni_tui.agent.events import Event, Outcome, Paused, Status, StatusChanged
 from omni_tui.agent.execute import TimeoutOf
 from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.journal import Journal
@@ -266,6 +266,13 @@ class Agent(Hooks):
         )
 
     async def _drive(self, run: Run) -> None:
-        outcome = await Loop(self, run).drive()
-        self._run = None
-        run.finish(outcome)
+        outcome: Outcome = "error"
+        try:
+            outcome = await Loop(self, run).drive()
+        finally:
+            # Even when the journal raises: nobody may wait for ever.
+            self._run = None
+            self.status = "idle"
+            run.finish(outcome)
+            if self.journal is not None:
+                self.journal.ended(run)

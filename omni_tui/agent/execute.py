@@ -32,21 +32,21 @@ async def execute(
     context: ToolContext,
     timeout: TimeoutOf,
     emit: Emit,
-    finished: dict[str, ToolResult],
+    finished: dict[int, ToolResult],
 ) -> tuple[ToolResult, ...]:
     """One result per use, in order, whatever was decided and whoever finishes first.
 
-    `finished` gets each result as it comes, so that a cancel, which stops every tool that still
-    runs, does not lose what the others did.
+    `finished` gets each result as it comes, by the place of its use (two may share an id), so that
+    a cancel, which stops every tool that still runs, does not lose what the others did.
     """
 
-    async def one(use: ToolUse, answer: Answer) -> None:
-        finished[use.id] = await _result(use, answer, tools, context, timeout, emit)
+    async def one(place: int, use: ToolUse, answer: Answer) -> None:
+        finished[place] = await _result(use, answer, tools, context, timeout, emit)
 
     async with asyncio.TaskGroup() as group:
-        for use, answer in zip(uses, answers, strict=True):
-            group.create_task(one(use, answer))
-    return tuple(finished[use.id] for use in uses)
+        for place, (use, answer) in enumerate(zip(uses, answers, strict=True)):
+            group.create_task(one(place, use, answer))
+    return tuple(finished[place] for place in range(len(uses)))
 
 
 async def _result(
@@ -113,7 +113,7 @@ async def _execute(
         name=use.name,
         content=text,
         is_error=reply.is_error,
-        data={**(reply.data or {}), **facts},
+        data={**_as_json(reply.data), **facts},
     )
     emit(ToolFinished(result=result))
     return result
@@ -122,15 +122,22 @@ async def _execute(
 async def _call(
     tool: Tool, arguments: dict[str, Any], context: ToolContext, limit: float
 ) -> ToolReply:
+    """What the tool answers, whatever it does: only a cancel of the run gets past here."""
     assert tool.handler is not None
+    clock = asyncio.timeout(limit + GRACE)
     try:
-        async with asyncio.timeout(limit + GRACE):
+        async with clock:
             return _as_reply(await tool.handler(arguments, context))
-    except TimeoutError:
-        return ToolReply(text=f"Tool execution timed out after {limit:g} s.", is_error=True)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return ToolReply(text="The tool cancelled itself.", is_error=True)
     except OmniError as error:
         return ToolReply(text=error.message, is_error=True)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if clock.expired():
+            return ToolReply(text=f"Tool execution timed out after {limit:g} s.", is_error=True)
         return ToolReply(text=f"{type(error).__name__}: {error}", is_error=True)
 
 
@@ -149,6 +156,12 @@ def _as_reply(value: Any) -> ToolReply:
     if isinstance(value, str):
         return ToolReply(text=value)
     return ToolReply(text=msgspec.json.encode(value).decode())
+
+
+def _as_json(data: dict[str, Any] | None) -> dict[str, Any]:
+    """Facts as values a message can be stored with; what JSON does not know becomes its `str()`."""
+    plain: dict[str, Any] = msgspec.to_builtins(data or {}, str_keys=True, enc_hook=str)
+    return plain
 
 
 def _limit(timeout: TimeoutOf, name: str) -> float:

@@ -40,3 +40,7 @@ class Journal(Protocol):
     def amend(self, run: Run, facts: Facts) -> None:
         """Note how a run ended when it ended without another message."""
         ...
+
+    def ended(self, run: Run) -> None:
+        """The run is over; called before anyone who waits for it goes on."""
+        ...

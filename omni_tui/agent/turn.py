@@ -27,7 +27,7 @@ from omni_tui.agent.events import (
 )
 from omni_tui.agent.execute import execute, refused
 from omni_tui.agent.journal import Facts
-from omni_tui.core.errors import AgentError, OmniError
+from omni_tui.core.errors import AgentError, BrokenStreamError, OmniError
 from omni_tui.core.messages import Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.stream import Done, Failed, Response
 from omni_tui.core.usage import Usage
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 MAX_TOOL_USES = 64
 """Uses in one message past which none is run: no person can judge so many."""
+
+MAX_GARBLED = 3
+"""Steps in a row in which no use had readable arguments, after which the run gives up."""
 
 INTERRUPTED = "Interrupted: it is not known whether this ran to its end."
 CANCELLED = "Cancelled by the user before it finished."
@@ -64,8 +67,10 @@ class Loop:
         self.last: Response | None = None
         self.open: tuple[ToolUse, ...] = ()
         """The uses being decided or run."""
-        self.results: dict[str, ToolResult] = {}
-        """What has finished of them."""
+        self.results: dict[int, ToolResult] = {}
+        """What has finished of them, by place."""
+        self.garbled = 0
+        """Steps in a row in which no use had readable arguments."""
 
     async def drive(self) -> Outcome:
         """Run to the end; never raises."""
@@ -101,16 +106,31 @@ class Loop:
                 self._add_results([refused(use, reason, decision="limit") for use in uses])
                 return "max_steps"
             await self._answer(uses)
+            self.garbled = self.garbled + 1 if all(use.invalid for use in uses) else 0
+            if self.garbled == MAX_GARBLED:
+                raise BrokenStreamError(
+                    f"The model sent arguments that are no JSON {MAX_GARBLED} times in a row.",
+                    hint="ask differently, or choose another model",
+                )
 
     async def _open(self, prompt: Message) -> None:
-        """Add the prompt, and before it a result for every tool use left open."""
+        """Add the prompt, and a result for every tool use left open.
+
+        They stand in a message before the prompt, or in the prompt when it brings results itself:
+        providers want all results of a message in the next one.
+        """
         history = self.agent.history
         given = {result.tool_use_id for result in prompt.tool_results}
         dangling = history[-1].tool_uses if history else ()
-        if missing := [use for use in dangling if use.id not in given]:
-            self._add_results(
-                [refused(use, INTERRUPTED, decision="interrupted") for use in missing]
-            )
+        missing = [
+            refused(use, INTERRUPTED, decision="interrupted")
+            for use in dangling
+            if use.id not in given
+        ]
+        if missing and given:
+            prompt = Message(role="user", content=(*missing, *prompt.content))
+        elif missing:
+            self._add_results(missing)
         saved = self._add(prompt, Facts())
         if saved is not None:
             await saved
@@ -152,6 +172,7 @@ class Loop:
             model=str(model),
         )
         saved = self._add(message, facts, self.last)
+        self.open, self.results = message.tool_uses, {}
         if saved is not None and message.tool_uses:
             await saved
         return self.last
@@ -186,7 +207,8 @@ class Loop:
         if decision is None and tool.asks_person:
             decision = Pause("question")
         if again and not tool.read_only and isinstance(decision, Execute | None):
-            decision = Pause("interrupted")
+            outside = decision.allowed_paths if decision else ()
+            decision = Pause("interrupted", {"outside": [str(path) for path in outside]})
         if not isinstance(decision, Pause):
             return decision or Execute()
         answer = await agent.wait_for_answer(
@@ -241,13 +263,13 @@ class Loop:
     def _end(self, status: Literal["cancelled", "failed"], error: OmniError | None) -> Outcome:
         """Close a run that did not come through: keep what is whole, or restore what was."""
         agent, run = self.agent, self.run
+        run.error = error
         if agent.keep_partial:
             self._keep(status, error)
         else:
             del agent.history[self.start :]
         agent.accumulator = None
         agent.committed = len(agent.history)
-        run.error = error
         agent.set_status("idle")
         if status == "cancelled":
             agent.emit(RunCancelled(prompt=run.prompt))
@@ -261,8 +283,8 @@ class Loop:
         if self.open:
             self._add_results(
                 [
-                    self.results.get(use.id) or refused(use, CANCELLED, decision="cancelled")
-                    for use in self.open
+                    self.results.get(place) or self._unfinished(use, status)
+                    for place, use in enumerate(self.open)
                 ]
             )
         accumulator = agent.accumulator
@@ -281,3 +303,8 @@ class Loop:
             self._add(message, facts)
         elif agent.journal:
             agent.journal.amend(self.run, facts)
+
+    def _unfinished(self, use: ToolUse, status: Literal["cancelled", "failed"]) -> ToolResult:
+        if status == "cancelled":
+            return refused(use, CANCELLED, decision="cancelled")
+        return refused(use, INTERRUPTED, decision="interrupted")

@@ -67,7 +67,8 @@ class BranchRun:
         """Put a complete message into the tree and on its way to the store."""
         tree = self.session.tree
         changed: tuple[int, ...] = ()
-        if self.tip is not None and self.tip != self.start and tree[self.tip].error:
+        if self.tip is not None and not message.is_prompt and tree[self.tip].status != "done":
+            # An earlier run broke off here; now it is answered.
             tree.update(self.tip, status="done", error=None)
             changed = (self.tip,)
         node = tree.add(
@@ -93,12 +94,16 @@ class BranchRun:
             return
         if self.tip == self.start and tree.children(self.tip):
             # A reply stands here already: a new one that never came leaves no mark.
-            if tree.head == self.tip and self.came_from is not None:
+            if tree.head == self.tip:
                 tree.navigate(self.came_from)
             self.session.tree_changed()
             return
         tree.update(self.tip, status=facts.status, error=facts.error)
         self.session.tree_changed(changed=(self.tip,))
+
+    def ended(self, run: Run) -> None:
+        """Free the branch."""
+        self.session.run_ended(self)
 
     def envelope(self, payload: Any, seq: int) -> Event:
         """The session's envelope for an event of this run."""

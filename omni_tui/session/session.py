@@ -16,6 +16,7 @@ from omni_tui.agent.events import Event
 from omni_tui.agent.run import Run
 from omni_tui.agent.subscription import Subscription
 from omni_tui.core.errors import (
+    AgentError,
     BusyError,
     ConfigError,
     IdleError,
@@ -112,8 +113,7 @@ class Session:
             BusyError: A run grows this very branch.
             NodeNotFoundError: `at` is not in the tree.
         """
-        tip = self.tree.head if at is msgspec.UNSET else at
-        return self._start(tip, content, came_from=self.tree.head)
+        return self._start(self.tree.head if at is msgspec.UNSET else at, content)
 
     def branch(self, node_id: int | None, content: Content | None = None) -> Run:
         """Start another line.
@@ -124,8 +124,8 @@ class Session:
 
         Raises:
             NotUserNodeError, NotAssistantNodeError: The node does not fit.
+            BusyError: A run is about to follow the very reply that `content` should.
         """
-        came_from = self.tree.head
         if content is None:
             if node_id is None or self.tree[node_id].kind != "prompt":
                 raise NotUserNodeError(f"Node {node_id} is no prompt, so it cannot be asked again.")
@@ -133,12 +133,7 @@ class Session:
             raise NotAssistantNodeError(
                 f"Node {node_id} is no reply that a message could follow.", node_id=node_id
             )
-        self.tree.navigate(node_id)
-        try:
-            return self._start(node_id, content, came_from=came_from)
-        except Exception:
-            self.tree.navigate(came_from)
-            raise
+        return self._start(node_id, content, go_there=True)
 
     def regenerate(self, node_id: int) -> Run:
         """Ask the prompt of this node's turn again."""
@@ -147,19 +142,21 @@ class Session:
 
     def edit(self, node_id: int, content: Content) -> Run:
         """Ask the prompt of this node's turn differently; the old line stays as it is."""
-        came_from = self.tree.head
-        parent = self.tree.turn_prompt(node_id).parent_id
-        self.tree.navigate(parent)
-        return self._start(parent, content, came_from=came_from)
+        return self._start(self.tree.turn_prompt(node_id).parent_id, content, go_there=True)
 
     def proceed(self, node_id: int) -> Run:
-        """Go on where a run broke off: answer the prompt, or decide on its tools again."""
-        came_from = self.tree.head
+        """Go on where a run broke off: answer the prompt, or decide on its tools again.
+
+        At a reply, its last step is asked anew: a sibling, without running the tools before it.
+
+        Raises:
+            BusyError: A run is at this very node.
+            AgentError: There is nothing to go on from.
+        """
         node = self.tree[node_id]
         if node.kind == "reply" and node.parent_id is not None:
-            return self.regenerate(node_id)
-        self.tree.navigate(node_id)
-        return self._start(node_id, None, came_from=came_from)
+            return self._start(node.parent_id, None, go_there=True)
+        return self._start(node_id, None, go_there=True)
 
     def resume(self, answer: Answer, run_id: str | None = None) -> None:
         """Answer the question a run waits for; by default the one on the active path.
@@ -189,14 +186,17 @@ class Session:
                 found = branch
         return found
 
-    def _start(self, tip: int | None, content: Content | None, came_from: int | None) -> Run:
-        if tip is not None:
-            self.tree[tip]  # raises for an unknown node
-        if content is not None and tip is not None and (busy := self.run_at(tip)):
+    def _start(self, tip: int | None, content: Content | None, *, go_there: bool = False) -> Run:
+        if self._closed:
+            raise AgentError("The session is closed.")
+        # A prompt may be answered several times at once: every answer is a branch of its own.
+        is_shared = tip is None or (content is None and self.tree[tip].kind == "prompt")
+        if tip is not None and not is_shared and (busy := self.run_at(tip)):
             status = busy.agent.status
             raise BusyError(
                 "This branch is still being answered.", hint="wait, or stop it", status=status
             )
+        came_from = self.tree.head
         branch = BranchRun(self, tip, came_from)
         setup = self.setup
         branch.agent = setup.agent(
@@ -216,9 +216,8 @@ class Session:
         )
         branch.run = branch.agent.prompt(content)
         self.runs[branch.run.id] = branch
-        assert branch.run.task is not None
-        branch.run.task.add_done_callback(lambda _: self._ended(branch))
-        if tip is not None and came_from != tip:
+        if go_there and tip != came_from:
+            self.tree.navigate(tip)
             self.tree_changed()
         return branch.run
 
@@ -227,9 +226,11 @@ class Session:
             return ()
         return (Approval(self.permissions, {tool.name: tool for tool in self.setup.tools}),)
 
-    def _ended(self, branch: BranchRun) -> None:
-        self.runs.pop(branch.run.id, None)
-        if branch.run.outcome in ("completed", "max_steps") and not self.record.title:
+    def run_ended(self, branch: BranchRun) -> None:
+        """Free the branch, and find a title after the first answer; called by the run."""
+        del self.runs[branch.run.id]
+        is_untitled = not self.record.title and not self.record.title_is_manual
+        if branch.run.outcome in ("completed", "max_steps") and is_untitled:
             self._retitle(heuristic_title(self.tree.messages(branch.tip)))
 
     # Moving about
@@ -247,7 +248,7 @@ class Session:
 
     def rename(self, title: str | None) -> None:
         """Give the session a title by hand, over any other; `None` lets it find one again."""
-        self._retitle(title, by_hand=title is not None)
+        self._retitle(title or None, by_hand=bool(title))
 
     def set_model(self, model: str | Model) -> None:
         """Use another model from the next run on."""
@@ -275,7 +276,7 @@ class Session:
             self._change(approvals=(*self.record.approvals, rule))
 
     def _retitle(self, title: str | None, *, by_hand: bool = False) -> None:
-        if title != self.record.title:
+        if (title, by_hand) != (self.record.title, self.record.title_is_manual):
             self._change(title=title, title_is_manual=by_hand)
             self.publish(TitleChanged(title=title))
 
@@ -312,6 +313,7 @@ class Session:
 
     async def close(self) -> None:
         """Stop every run, keep what they completed, and write what is due."""
+        self._closed = True
         branches = list(self.runs.values())
         for branch in branches:
             branch.run.cancel()
