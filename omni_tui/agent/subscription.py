@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from omni_tui.agent.events import Event
-from omni_tui.core.stream import TextDelta, ThinkingDelta
+from omni_tui.agent.events import Event, ToolOutput
+from omni_tui.core.stream import TextDelta, ThinkingDelta, ToolUseDelta
 
 LIMIT = 1000
 MERGED_CHARS = 4096
@@ -18,8 +18,9 @@ MERGED_CHARS = 4096
 class Subscription:
     """Events for one listener: iterate it, or take all that is there with `batch()`.
 
-    Past `limit` waiting events, adjacent text deltas are merged (to about 4,096 characters, so that
-    merging stays linear): the words stay whole, and other events are never dropped.
+    Past `limit` waiting events, adjacent pieces of one text (a block's deltas, a tool's output) are
+    merged, to about 4,096 characters, so that merging stays linear: the words stay whole, and other
+    events are never dropped.
     """
 
     def __init__(
@@ -43,17 +44,21 @@ class Subscription:
 
     async def batch(self) -> list[Event]:
         """All waiting events, at least one; an empty list once closed and drained."""
-        await self._ready.wait()
+        await self._wait()
         events = list(self._events)
         self._events.clear()
-        if not self._closed:
-            self._ready.clear()
         return events
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        while events := await self.batch():
-            for event in events:
-                yield event
+        # One by one: whoever leaves the loop and comes back later finds the rest.
+        while await self._wait():
+            yield self._events.popleft()
+
+    async def _wait(self) -> bool:
+        while not self._events and not self._closed:
+            self._ready.clear()
+            await self._ready.wait()
+        return bool(self._events)
 
     def close(self) -> None:
         """Stop listening; what waits can still be read."""
@@ -65,14 +70,26 @@ class Subscription:
 
 
 def _merge(last: Event, event: Event) -> Event | None:
-    old, new = last.payload, event.payload
-    if (
-        isinstance(new, TextDelta | ThinkingDelta)
-        and type(old) is type(new)
-        and old.index == new.index
-        and len(old.text) < MERGED_CHARS
-        and last.run_id == event.run_id
-    ):
-        payload = msgspec.structs.replace(old, text=old.text + new.text)
-        return msgspec.structs.replace(last, payload=payload)
-    return None
+    if last.run_id != event.run_id:
+        return None
+    payload: TextDelta | ThinkingDelta | ToolUseDelta | ToolOutput
+    match last.payload, event.payload:
+        case (TextDelta() | ThinkingDelta() as old, TextDelta() | ThinkingDelta() as new):
+            if type(old) is not type(new) or old.index != new.index or _is_long(old.text):
+                return None
+            payload = msgspec.structs.replace(old, text=old.text + new.text)
+        case (ToolUseDelta() as old, ToolUseDelta() as new):
+            if old.index != new.index or _is_long(old.json):
+                return None
+            payload = msgspec.structs.replace(old, json=old.json + new.json)
+        case (ToolOutput() as old, ToolOutput() as new):
+            if old.tool_use_id != new.tool_use_id or _is_long(old.text):
+                return None
+            payload = msgspec.structs.replace(old, text=old.text + new.text)
+        case _:
+            return None
+    return msgspec.structs.replace(last, payload=payload)
+
+
+def _is_long(text: str) -> bool:
+    return len(text) >= MERGED_CHARS
