@@ -37,12 +37,14 @@ class Saver:
         self._tree = tree
         self._record = record
         self._publish = publish
-        self._stored = stored
+        self._stored = self._leased = stored
         self._state: dict[str, Any] = {}
         self._dirty = False
+        self._owes_saved = False
         self._waiters: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @property
     def is_stored(self) -> bool:
@@ -59,8 +61,8 @@ class Saver:
     def record_changed(self, record: SessionRecord, changes: dict[str, Any]) -> None:
         """Write these fields of the record; before the first message they wait for it."""
         self._record = record
+        self._state.update(changes)
         if self._stored:
-            self._state.update(changes)
             self._wake()
 
     async def flush(self) -> None:
@@ -72,49 +74,61 @@ class Saver:
 
     async def close(self) -> None:
         """Write what is due and stop trying."""
+        self._closed = True
         await self.flush()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self._stop_waiting()
 
     def _wake(self) -> None:
         self._dirty = True
+        self._stop_waiting()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write_all(), name="save")
+
+    def _stop_waiting(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._write_all(), name="save")
 
     async def _write_all(self) -> None:
         try:
             while self._dirty:
                 self._dirty = False
                 waiters, self._waiters = self._waiters, []
+                self._owes_saved = self._owes_saved or bool(waiters)
                 try:
-                    wrote_tree = await self._write()
+                    await self._write()
                 except Exception as error:
                     self.error = _typed(error)
                     self._publish(SaveFailed(error=self.error))
-                    self._retry = asyncio.get_running_loop().call_later(RETRY_AFTER, self._wake)
                 else:
                     self.error = None
-                    if wrote_tree:
-                        self._publish(Saved())
+                    self._say_saved()
                 finally:
                     for waiter in waiters:
                         if not waiter.done():
                             waiter.set_result(None)
         finally:
             self._task = None
+        if self.error is not None and not self._closed:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_AFTER, self._wake)
 
-    async def _write(self) -> bool:
-        """Write once; whether the tree was in it. Nothing is lost when it raises."""
+    def _say_saved(self) -> None:
+        # Not while the tree has changed again meanwhile: all that was told of must be durable.
+        if self._owes_saved and self._stored and not self._waiters:
+            self._owes_saved = False
+            self._publish(Saved())
+
+    async def _write(self) -> None:
+        """Write once; nothing is lost when it raises."""
         if not self._stored:
             if not len(self._tree):
-                return False
+                return
+            self._state = {}  # the record holds all that came till now, not what comes meanwhile
             await self._store.create(self._record)
             self._stored = True
+        if not self._leased:
             await self._store.lease(self._record.id)
+            self._leased = True
         state, self._state = self._state, {}
         changes = self._tree.take_changes()
         try:
@@ -126,7 +140,6 @@ class Saver:
             self._state = {**state, **self._state}
             self._tree.put_back(changes)
             raise
-        return bool(changes)
 
 
 def _typed(error: Exception) -> StoreError:
