@@ -37,7 +37,9 @@ class SessionManager:
         self.setup = setup or Setup()
         self.registry = registry or ProviderRegistry()
         self._open: dict[str, Session] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        """Tasks that wait until a session nobody looks at is idle."""
+        self._closing: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,16 +86,20 @@ class SessionManager:
             NotFoundError: There is none.
             SessionLockedError: Another process has it open.
         """
-        if (session := self._open.get(id)) is not None:
+        self.keep(id)
+        if (closing := self._closing.get(id)) is not None:
+            await asyncio.wait([closing])
+        if id not in self._open:
+            await self.store.lease(id)
+            try:
+                stored = await self.store.load(id)
+            except BaseException:
+                await self.store.release(id)
+                raise
+        if (session := self._open.get(id)) is not None:  # perhaps opened by another meanwhile
             if model is not None:
                 session.set_model(model)
             return session, None
-        await self.store.lease(id)
-        try:
-            stored = await self.store.load(id)
-        except BaseException:
-            await self.store.release(id)
-            raise
         chosen, notice = self._choose(model, stored.record.model)
         session = Session(
             stored.record,
@@ -125,31 +131,39 @@ class SessionManager:
 
     async def close(self, id: str) -> None:
         """Stop a session's runs and put it away; the store keeps it. Unknown ids are fine."""
+        self.keep(id)
         session = self._open.pop(id, None)
         if session is not None:
-            await session.close()
-            await self.store.release(id)
+            task = asyncio.get_running_loop().create_task(self._put_away(session), name="close")
+            self._closing[id] = task
+        if (closing := self._closing.get(id)) is not None:
+            # Whoever asked may give up waiting; half closed is no state to leave a session in.
+            await asyncio.shield(closing)
 
     def leave(self, id: str) -> None:
         """Nobody looks at this session any more: close it as soon as no run needs it."""
         session = self._open.get(id)
-        if session is not None:
-            task = asyncio.get_running_loop().create_task(self._close_when_idle(session), name=id)
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        if session is not None and id not in self._leaving:
+            task = asyncio.get_running_loop().create_task(self._close_when_idle(session))
+            self._leaving[id] = task
 
     def keep(self, id: str) -> None:
         """Somebody looks again: undo `leave`."""
-        for task in self._closing:
-            if task.get_name() == id:
-                task.cancel()
+        if (task := self._leaving.pop(id, None)) is not None:
+            task.cancel()
 
     async def _close_when_idle(self, session: Session) -> None:
         while session.runs:
-            branch = next(iter(session.runs.values()))
-            await branch.run.wait()
-            await asyncio.sleep(0)
+            await next(iter(session.runs.values())).run.wait()
+        del self._leaving[session.id]
         await self.close(session.id)
+
+    async def _put_away(self, session: Session) -> None:
+        try:
+            await session.close()
+            await self.store.release(session.id)
+        finally:
+            del self._closing[session.id]
 
     async def delete(self, id: str) -> None:
         """Close and remove a session, running or stored.
@@ -183,8 +197,9 @@ class SessionManager:
 
     async def shut_down(self) -> None:
         """Close every session and the store."""
-        for task in list(self._closing):
-            task.cancel()
-        await asyncio.gather(*(self.close(id) for id in list(self._open)), return_exceptions=True)
+        for id in list(self._leaving):
+            self.keep(id)
+        ids = {*self._open, *self._closing}
+        await asyncio.gather(*map(self.close, ids), return_exceptions=True)
         await self.registry.close()
         await self.store.close()
