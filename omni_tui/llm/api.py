@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
@@ -21,6 +22,8 @@ EVENTS_PER_BREATH = 16
 """Events after which a reader lets the event loop do something else: a provider that answers
 faster than it is read never blocks by itself."""
 
+log = logging.getLogger(__name__)
+
 OnRetry = Callable[[int, float, OmniError], None]
 
 
@@ -38,19 +41,24 @@ async def stream_events(
     """
     policy = retry or RetryPolicy()
     count = 0
+    is_over = False
     try:
         async with aclosing(
             stream_with_retry(lambda: model.provider.stream(request), policy, on_retry=on_retry)
         ) as events:
             async for event in events:
+                is_over = isinstance(event, Done | Failed)
                 yield event
-                if isinstance(event, Done | Failed):
+                if is_over:
                     return
                 count += 1
                 if count % EVENTS_PER_BREATH == 0:
                     await asyncio.sleep(0)
     except Exception as error:
-        yield Failed(error=_typed(model, error))
+        if is_over:
+            log.warning("%s failed after its answer", model, exc_info=True)
+        else:
+            yield Failed(error=_typed(model, error))
         return
     yield Failed(
         error=BrokenStreamError(
