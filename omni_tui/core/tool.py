@@ -7,7 +7,8 @@ import inspect
 import re
 import typing
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
@@ -169,12 +170,23 @@ def _handler(
         checked = convert_arguments(arguments, params)
         values = {name: getattr(checked, name) for name in params.__struct_fields__}
         if context_name:
-            values[context_name] = context
+            values[context_name] = context if is_async else _for_thread(context)
         if is_async:
             return await function(**values)
         return await asyncio.to_thread(function, **values)
 
     return handler
+
+
+def _for_thread(context: ToolContext) -> ToolContext:
+    """The same context, whose `emit` may be called off the event loop."""
+    loop, emit = asyncio.get_running_loop(), context.emit
+    return replace(context, emit=lambda text: _call_soon(loop, emit, text))
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, emit: Callable[[str], None], text: str) -> None:
+    with suppress(RuntimeError):  # the loop is gone: nobody is left to be shown anything
+        loop.call_soon_threadsafe(emit, text)
 
 
 def convert_arguments(arguments: dict[str, Any], params: type[Any]) -> Any:
