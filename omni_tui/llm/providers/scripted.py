@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import msgspec
@@ -144,10 +145,12 @@ class ScriptedProvider:
                     stop = stop or "tool_use"
                 case _:
                     pass
-            async for event in self._play(index, Say(piece) if isinstance(piece, str) else piece):
-                yield event
-                if isinstance(event, TextDelta | ThinkingDelta):
-                    written += len(event.text)
+            block = self._play(index, Say(piece) if isinstance(piece, str) else piece)
+            async with aclosing(block) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, TextDelta | ThinkingDelta):
+                        written += len(event.text)
             index += 1
         yield Done(
             stop_reason=stop or "stop",
@@ -155,16 +158,20 @@ class ScriptedProvider:
             model=f"{self.name}/{request.model}",
         )
 
-    async def _play(self, index: int, piece: Say | Think | Call) -> AsyncIterator[StreamEvent]:
+    async def _play(
+        self, index: int, piece: Say | Think | Call
+    ) -> AsyncGenerator[StreamEvent, None]:
         match piece:
             case Say(text=text):
                 yield TextStart(index=index)
-                async for part in _chunks(piece):
+                for part in _chunks(piece):
+                    await _breathe(piece.delay)
                     yield TextDelta(index=index, text=part)
                 yield TextEnd(index=index, block=Text(text=text))
             case Think(text=text):
                 yield ThinkingStart(index=index)
-                async for part in _chunks(piece):
+                for part in _chunks(piece):
+                    await _breathe(piece.delay)
                     yield ThinkingDelta(index=index, text=part)
                 yield ThinkingEnd(index=index, block=Thinking(text=text, signature="scripted"))
             case Call(name=name, input=arguments):
@@ -177,11 +184,13 @@ class ScriptedProvider:
                 yield ToolUseEnd(index=index, block=finish_tool_use(id, name, text))
 
 
-async def _chunks(piece: Say | Think) -> AsyncIterator[str]:
-    for start in range(0, len(piece.text), piece.chunk):
-        if piece.delay:
-            await asyncio.sleep(piece.delay)
-        yield piece.text[start : start + piece.chunk]
+def _chunks(piece: Say | Think) -> list[str]:
+    return [piece.text[i : i + piece.chunk] for i in range(0, len(piece.text), piece.chunk)]
+
+
+async def _breathe(delay: float) -> None:
+    if delay:
+        await asyncio.sleep(delay)
 
 
 async def _wait(piece: Wait) -> None:
