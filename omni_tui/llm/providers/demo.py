@@ -149,7 +149,9 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
     result = results[-1]
     tools = {tool.name for tool in request.tools}
     edit = re.search(r"\bedit\b", prompt, re.IGNORECASE)
-    if result.name == "read_file" and edit and {"edit_file", "write_file"} <= tools:
+    is_missing = result.content.startswith("No such file")
+    can_edit = {"edit_file", "write_file"} <= tools and (is_missing or not result.is_error)
+    if result.name == "read_file" and edit and can_edit:
         return _make_edit(request, result)
     if result.is_error:
         return [
@@ -179,7 +181,8 @@ def _make_edit(request: Request, result: ToolResult) -> Sequence[Piece]:
         if use.name == "read_file"
     )
     lines = [line.split("\t", 1)[1] for line in result.content.splitlines() if "\t" in line]
-    first = next((line for line in lines if line.strip() and lines.count(line) == 1), None)
+    text = "\n".join(lines)
+    first = next((line for line in lines if line.strip() and text.count(line) == 1), None)
     if result.is_error or first is None:
         content = "# Notes\n\n- written by the demo model\n"
         return [
