@@ -75,6 +75,8 @@ class Splitter:
                 self._line(line + "\n")
             self._partial = ""
         self._partial += lines[-1]
+        if self._gap and self._kind == "flow" and self._partial[:1].strip():
+            self._end_block()
         if self._chars + len(self._partial) > MAX_CHARS:
             self._partial = self._overflow(self._partial)
 

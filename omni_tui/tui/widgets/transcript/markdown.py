@@ -231,11 +231,12 @@ class Renderer:
         lines: list[Line] = []
         if first:
             label = language[: max(0, width - 2)]
-            segment = Segment(f" {label}", palette.block_label)
-            line = self._framed([segment], cell_len(segment.text), frame.first, fill=palette.block)
+            segments = [Segment(" ", palette.block), Segment(label, palette.block_label)]
+            cells = 1 + cell_len(label)
+            line = self._framed(segments, cells, frame.first, fill=palette.block)
             line.start = line.end = len(line.text)
             lines.append(line)
-        code = self.painter.paint(text.expandtabs(4).rstrip("\n"), language, palette)
+        code = self.painter.paint(text.expandtabs(4).removesuffix("\n"), language, palette)
         for row in code:
             lines.extend(self._code_line(row, width, frame))
         return lines

@@ -54,18 +54,20 @@ _BARS = {
     "info": ("┆", "muted"),
     "live": ("◐", "accent"),
 }
-_LOUD = frozenset({"error", "waits", "live"})
+_QUIET = frozenset({"", "tool", "thought", "info"})
 
 
 def bar_of(line: Line, cursor: Style | None, palette: Palette) -> Segment:
     """The bar left of a line; `cursor` is its style where the message cursor stands."""
     if line.bar == "none":
         return Segment(" ", palette.text)
+    if cursor is not None and line.bar in _QUIET:
+        return Segment("▎", cursor)
     if not line.bar:
-        return Segment(" ", palette.text) if cursor is None else Segment("▎", cursor)
+        return Segment(" ", palette.text)
     glyph, name = _BARS[line.bar]
     style: Style = getattr(palette, name)
-    return Segment(glyph, style if cursor is None or line.bar in _LOUD else cursor)
+    return Segment(glyph, style if cursor is None or line.bar != "user" else cursor)
 
 
 def compose(line: Line, geometry: Geometry, palette: Palette, cursor: Style | None) -> Strip:
@@ -79,9 +81,10 @@ def compose(line: Line, geometry: Geometry, palette: Palette, cursor: Style | No
     bar = bar_of(line, cursor, palette)
     segments = [Segment(" " * geometry.left, base), bar, Segment(" ", base), *body]
     used = geometry.body_x + line.cells
-    if line.fill is not None and used < geometry.width - geometry.right:
-        segments.append(Segment(" " * (geometry.width - geometry.right - used), line.fill))
-        used = geometry.width - geometry.right
+    edge = geometry.body_x + geometry.measure
+    if line.fill is not None and used < edge:
+        segments.append(Segment(" " * (edge - used), line.fill))
+        used = edge
     if used < geometry.width:
         segments.append(Segment(" " * (geometry.width - used), base))
     strip = Strip(_joined(segments, base), max(used, geometry.width))
@@ -94,10 +97,13 @@ def _joined(segments: list[Segment], base: Style) -> list[Segment]:
     for segment in segments:
         text, style, _ = segment
         look = base if style is None else style if style.bgcolor else base + style
-        if runs and text[:1] == " " and _same_space(runs[-1].style or base, look):
+        if runs and text[:1] == " ":
             words = text.lstrip(" ")
-            before = runs[-1]
-            runs[-1] = Segment(before.text + " " * (len(text) - len(words)), before.style)
+            space, before = text[: len(text) - len(words)], runs[-1]
+            if _same_space(before.style or base, look):
+                runs[-1] = Segment(before.text + space, before.style)
+            else:
+                runs.append(Segment(space, look))
             text = words
         if text:
             runs.append(Segment(text, look))

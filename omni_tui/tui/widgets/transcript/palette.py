@@ -72,9 +72,9 @@ Transcript {
     & > .transcript--user { color: $primary; }
     & > .transcript--user-dim { color: $primary 55%; }
     & > .transcript--name { color: $foreground 88%; text-style: bold; }
-    & > .transcript--success { color: $success; }
-    & > .transcript--warning { color: $warning; }
-    & > .transcript--error { color: $error; }
+    & > .transcript--success { color: $text-success; }
+    & > .transcript--warning { color: $text-warning; }
+    & > .transcript--error { color: $text-error; }
     & > .transcript--heading { color: $primary; text-style: bold; }
     & > .transcript--link { color: $text-primary; text-style: underline; }
     & > .transcript--code { color: $text-accent; background: $foreground 7%; }
