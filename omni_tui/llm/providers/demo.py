@@ -149,9 +149,8 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
     result = results[-1]
     tools = {tool.name for tool in request.tools}
     edit = re.search(r"\bedit\b", prompt, re.IGNORECASE)
-    is_missing = result.content.startswith("No such file")
-    can_edit = {"edit_file", "write_file"} <= tools and (is_missing or not result.is_error)
-    if result.name == "read_file" and edit and can_edit:
+    is_readable = not result.is_error or result.content.startswith("Not found")
+    if result.name == "read_file" and edit and is_readable and {"edit_file", "write_file"} <= tools:
         return _make_edit(request, result)
     if result.is_error:
         return [
@@ -173,7 +172,7 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
 
 
 def _make_edit(request: Request, result: ToolResult) -> Sequence[Piece]:
-    """An edit of the file just read: its first line gets a word appended; none yet, a new file."""
+    """An edit of the file just read: a line gets words appended; a file yet to come is written."""
     path = next(
         str(use.input.get("path", DEFAULT_FILE))
         for message in reversed(request.messages)
@@ -183,7 +182,9 @@ def _make_edit(request: Request, result: ToolResult) -> Sequence[Piece]:
     lines = [line.split("\t", 1)[1] for line in result.content.splitlines() if "\t" in line]
     text = "\n".join(lines)
     first = next((line for line in lines if line.strip() and text.count(line) == 1), None)
-    if result.is_error or first is None:
+    if lines and first is None:
+        return [Say(f"Every line of `{path}` is there twice: I would not know which one to edit.")]
+    if first is None:
         content = "# Notes\n\n- written by the demo model\n"
         return [
             Say(f"`{path}` has nothing to edit yet, so I will write it."),
