@@ -17,7 +17,7 @@ from omni_tui.llm.providers.assembly import Assembly, reading
 from omni_tui.llm.providers.attachments import as_text, data_url, is_image, is_pdf, unsupported
 from omni_tui.llm.providers.base import Request, ThinkingLevel
 from omni_tui.llm.providers.faults import ReportedError
-from omni_tui.llm.providers.openai_responses import effort_for, is_reasoning
+from omni_tui.llm.providers.openai_responses import connect_openai, effort_for, is_reasoning
 from omni_tui.llm.providers.wire import WireProvider
 from omni_tui.llm.repair import merge_roles, repair, safe_tool_id
 
@@ -76,18 +76,7 @@ class ChatProvider(WireProvider):
         return ChatAssembly(self.quirks)
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
-        import openai
-
-        connect, silence = timeout
-        client = openai.AsyncOpenAI(
-            api_key="sent-with-each-request",
-            base_url=self.base_url,
-            max_retries=0,
-            timeout=openai.Timeout(silence, connect=connect),
-        )
-        if self.base_url != self.default_url:
-            client.organization = client.project = None
-        return client, openai.AsyncStream[object], openai.omit
+        return connect_openai(self.base_url, timeout)
 
 
 def build_request(request: Request, quirks: Quirks | None = None) -> dict[str, Any]:

@@ -44,16 +44,27 @@ class ResponsesProvider(WireProvider):
         return ResponsesAssembly()
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
-        import openai
+        return connect_openai(self.base_url, timeout)
 
-        connect, silence = timeout
-        client = openai.AsyncOpenAI(
-            api_key="sent-with-each-request",
-            base_url=self.base_url,
-            max_retries=0,
-            timeout=openai.Timeout(silence, connect=connect),
-        )
-        return client, openai.AsyncStream[object], openai.omit
+
+def connect_openai(base_url: str, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
+    """What `WireProvider._connect` gives, for both dialects of OpenAI.
+
+    The organization and project of an OpenAI account (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) are told
+    to OpenAI alone.
+    """
+    import openai
+
+    connect, silence = timeout
+    client = openai.AsyncOpenAI(
+        api_key="sent-with-each-request",
+        base_url=base_url,
+        max_retries=0,
+        timeout=openai.Timeout(silence, connect=connect),
+    )
+    if base_url != ResponsesProvider.default_url:
+        client.organization = client.project = None
+    return client, openai.AsyncStream[object], openai.omit
 
 
 def is_reasoning(model: str) -> bool:

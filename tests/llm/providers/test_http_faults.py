@@ -143,12 +143,14 @@ async def test_no_key_of_another_provider_leaves_for_a_server_without_keys(
 ) -> None:
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.setenv(variable, "sk-not-for-you")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-not-for-you")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-not-for-you")
     with sse_server(whole(dialect)) as server:
         provider = make(dialect, server.url, api_key=None)
         done_of(await collect(provider))
         await provider.close()
         (request,) = server.requests
-    assert "sk-not-for-you" not in str(request.headers)
+    assert "not-for-you" not in str(request.headers)
     assert "authorization" not in request.headers
 
 
