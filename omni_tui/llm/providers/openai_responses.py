@@ -50,8 +50,8 @@ class ResponsesProvider(WireProvider):
 def connect_openai(base_url: str, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
     """What `WireProvider._connect` gives, for both dialects of OpenAI.
 
-    The organization and project of an OpenAI account (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) are told
-    to OpenAI alone.
+    The organization and project of an account (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) are told to
+    OpenAI alone.
     """
     import openai
 
