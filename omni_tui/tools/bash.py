@@ -111,9 +111,9 @@ async def _running(
     finally:
         try:
             await end_group(process.pid)
-            await process.wait()
         finally:
             feed_to.close()
+            await process.wait()
 
 
 async def _start(command: str, context: ToolContext, write_end: int) -> asyncio.subprocess.Process:

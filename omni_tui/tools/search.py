@@ -107,9 +107,11 @@ class _Search:
         except TimeoutError:
             return False
         finally:
-            await end_group(process.pid, grace=0.2)
-            await process.wait()
-            await sending
+            try:
+                await end_group(process.pid, grace=0.2)
+            finally:
+                await process.wait()
+                await sending
 
     async def _send(self, process: asyncio.subprocess.Process, names: list[str]) -> None:
         assert process.stdin is not None

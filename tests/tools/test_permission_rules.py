@@ -129,9 +129,7 @@ def test_a_path_pattern_fits_by_component(pattern: str, path: str, fits: bool) -
 def test_braces_are_alternatives() -> None:
     assert set(expand_braces("{a,b}/*.{c,d}")) == {"a/*.c", "a/*.d", "b/*.c", "b/*.d"}
     assert expand_braces("a}b{") == ("a}b{",)
-    assert (
-        set(expand_braces("{a,{b,c}}")) == {"a", "b", "c"} or len(expand_braces("{a,{b,c}}")) == 4
-    )
+    assert set(expand_braces("{a,{b,c}}")) == {"a", "b", "c"}
 
 
 def test_a_path_rule_speaks_of_real_places(tmp_path: Path) -> None:
