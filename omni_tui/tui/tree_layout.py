@@ -335,7 +335,7 @@ def plain_line(text: str) -> str:
     for line in text[:_READ_AHEAD].splitlines():
         if not line.strip() or _SKIPPED.match(line):
             continue
-        line = line[_LEADING.match(line).end() :][:_LONGEST_LINE].strip(" |")  # type: ignore[union-attr]
+        line = _LEADING.sub("", line, count=1)[:_LONGEST_LINE].strip(" |")
         line = _LINK.sub(r"\1", line)
         line = _CODE.sub(r"\2", line)
         line = _STRONG.sub(r"\2", line)

@@ -154,6 +154,7 @@ class TreePane(ScrollView, can_focus=True):
         self._head: int | None = None
         self._is_held = False
         self._base = Style()
+        self._fitted = Size(0, 0)
         self._texts: LRUCache[tuple[int, int, str | None], str] = LRUCache(1024)
 
     # What is shown
@@ -201,7 +202,8 @@ class TreePane(ScrollView, can_focus=True):
         No further than needed, or with the cursor in the middle.
         """
         self.virtual_size = Size(0, len(self._rows) + _HEADER)
-        row, room = self.cursor_row, self.size.height - _HEADER
+        self._fitted = self.size
+        row, room = self.cursor_row, self._fitted.height - _HEADER
         if row is None or room < 1:
             return
         top = round(self.scroll_target_y)
@@ -212,10 +214,6 @@ class TreePane(ScrollView, can_focus=True):
         else:
             wanted = row.index if row.index < top else row.index - room + 1
         self.scroll_to(y=wanted, animate=False, force=True)
-
-    def on_resize(self) -> None:
-        """Keep the cursor in sight."""
-        self._fit(center=True)
 
     # Moving
 
@@ -317,6 +315,9 @@ class TreePane(ScrollView, can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines in this region, of the tree as it is now."""
         self._catch_up()
+        if self.size != self._fitted:
+            # Here, as a resize event comes after the first painting.
+            self._fit(center=True)
         self._base = self.rich_style
         return super().render_lines(crop)
 
@@ -333,6 +334,8 @@ class TreePane(ScrollView, can_focus=True):
             pieces = self._row(row, width)
             if row.first == self._cursor:
                 base += self._style("cursor")
+                if self.has_focus:
+                    pieces = [(text, "path" if name == "muted" else name) for text, name in pieces]
         elif y == _HEADER and not self._rows:
             pieces = [("no messages yet", "muted")]
         segments = [Segment(" ", base)]
