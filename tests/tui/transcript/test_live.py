@@ -108,7 +108,13 @@ def test_frozen_lines_are_not_rendered_again() -> None:
     part.feed(" grows")
     part.work(using, 0.0, lambda: -1.0)
     after = part.lines(True, using)
-    assert [a is b for a, b in zip(before, after, strict=True)] == [True, True, False]
+    assert [a is b for a, b in zip(before, after, strict=True)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("width", [1, 3, 8, 20, 60])

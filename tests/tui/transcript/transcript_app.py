@@ -137,3 +137,12 @@ async def settled(pilot: Pilot[None]) -> None:
     await pilot.pause()
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
+
+
+async def flushed(pilot: Pilot[None]) -> None:
+    """Wait until all that was fed is painted."""
+    app = pilot.app
+    await pilot.pause()
+    while app.query_one(Transcript)._flush_timer is not None:
+        await pilot.pause()
+    await pilot.pause()

@@ -71,7 +71,7 @@ def fit(natural: Sequence[int], room: int) -> list[int]:
     """Widths that sum to at most `room`: only the widest columns give way."""
     widths = list(natural)
     excess = sum(widths) - room
-    while excess > 0:
+    while excess > 0 and max(widths) > 0:
         widest = max(widths)
         at = [index for index, width in enumerate(widths) if width == widest]
         below = max((width for width in widths if width < widest), default=0)

@@ -75,13 +75,13 @@ class Transcript(ConversationView):
             window.index = index
         if shelf.index(self.cursor_key) is None:
             self.cursor_key = None
-        self._settle()
+        self._catch_up()
 
     def append(self, key: int) -> None:
         """A message was added at the end of the path that is shown."""
         if self._shelf.append(key):
             self._window.heights.append(self._shelf.estimate(len(self._shelf.keys) - 1))
-        self._settle()
+        self._catch_up()
 
     def refresh_entry(self, key: int) -> None:
         """A message changed: look at it again (when it is in view)."""

@@ -213,6 +213,13 @@ class ConversationView(ScrollView, can_focus=True):
 
     # -- live text ---
 
+    def _catch_up(self) -> None:
+        """Settle after the path changed: what was fed for its messages is due now."""
+        if self._shelf.live and self.is_mounted:
+            self._last_flush = 0.0
+            self._flush()
+        self._settle()
+
     def _flush(self) -> None:
         """Parse for `SLICE` seconds; paint when all is done or a frame has passed."""
         if self._flush_timer is not None:
