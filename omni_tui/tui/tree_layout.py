@@ -293,7 +293,7 @@ def _fork(
         stack.append((youngest, line))
     else:
         stack.append((youngest, Line(line, fork, youngest, True)))
-    stack.extend((first, Line(line, fork, first, False)) for first in children[-2::-1])
+    stack += [(first, Line(line, fork, first, False)) for first in children[-2::-1]]
 
 
 def row_state(rows: Rows, row: Row, mark: Mark | None) -> State:
