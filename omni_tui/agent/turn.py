@@ -95,6 +95,7 @@ class Loop:
                 await self._answer(uses, again=True)
         else:
             await self._open(Message(role="user", content=run.prompt))
+        await asyncio.sleep(0)  # a run cancelled as soon as it began asks nothing
         while True:
             run.step += 1
             response = await self._step()
