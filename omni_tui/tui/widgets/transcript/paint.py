@@ -79,7 +79,9 @@ def compose(line: Line, geometry: Geometry, palette: Palette, cursor: Style | No
         if len(body) > 1 and body[-1].text.startswith("‹"):
             body[-1] = Segment(body[-1].text, cursor)
     bar = bar_of(line, cursor, palette)
-    segments = [Segment(" " * geometry.left, base), bar, Segment(" ", base), *body]
+    # The air has a style of its own: pictures of the screen keep text apart from it by that.
+    air = Style(bgcolor=base.bgcolor)
+    segments = [Segment(" " * geometry.left, air), bar, Segment(" ", air), *body]
     used = geometry.body_x + line.cells
     edge = geometry.body_x + geometry.measure
     if line.fill is not None and used < edge:

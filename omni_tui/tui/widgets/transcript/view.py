@@ -146,9 +146,19 @@ class ConversationView(ScrollView, can_focus=True):
             self._settle()
         self._painting = True
         try:
-            return super().render_lines(crop)
+            styles = self.styles
+            if styles.gutter or styles.has_rule("tint") or self.opacity != 1:
+                return super().render_lines(crop)
+            # Nothing around the text: its strips, with what they cached, are what is painted.
+            strips = [self.render_line(y) for y in crop.line_range]
         finally:
             self._painting = False
+        _, background = self.background_colors
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
     def render_line(self, y: int) -> Strip:
         """A line as it is painted; asked by anyone else, it carries the offsets selection needs.
