@@ -81,7 +81,7 @@ def make_agent(
 
 def label(event: Event) -> str:
     """An event's name with what tells it from its like: `status busy`, `message(user)`."""
-    payload: Any = event.payload
+    payload = payload_of(event)
     match event.type:
         case "status":
             return f"status {payload.status}"
@@ -133,6 +133,11 @@ async def until_paused(listener: Run | Subscription) -> Paused:
     return payload
 
 
+def payload_of(event: Event) -> Any:
+    """What an event carries, whose kind the test knows."""
+    return event.payload
+
+
 def added(events: Iterable[Event]) -> list[Message]:
     """The messages a run added, as its events told."""
     return [event.payload.message for event in events if isinstance(event.payload, MessageAdded)]
@@ -145,11 +150,11 @@ def results_in(message: Message) -> dict[str, str]:
 
 def assert_answered(messages: Iterable[Message]) -> None:
     """Every tool use has exactly one result, in the next message and in order."""
-    messages = list(messages)
-    for message, following in zip(messages, [*messages[1:], None], strict=True):
-        uses = [use.id for use in message.tool_uses]
-        answers = [r.tool_use_id for r in following.tool_results] if following else []
-        assert answers == uses
+    waiting: list[str] = []
+    for message in messages:
+        assert [result.tool_use_id for result in message.tool_results] == waiting
+        waiting = [use.id for use in message.tool_uses]
+    assert waiting == []
 
 
 def other_tasks() -> set[asyncio.Task[Any]]:

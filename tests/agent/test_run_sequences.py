@@ -11,11 +11,12 @@ from agent_helpers import (
     label,
     labels,
     make_agent,
+    payload_of,
     results_in,
     until_paused,
 )
 
-from omni_tui.agent.decisions import Decision, Execute, Pause, Provide, Reject
+from omni_tui.agent.decisions import Answer, Decision, Execute, Pause, Provide, Reject
 from omni_tui.agent.events import Retrying, RunFailed, TurnFinished
 from omni_tui.core.errors import (
     AgentRunError,
@@ -109,7 +110,7 @@ async def test_one_tool_that_runs_at_once() -> None:
 async def test_the_usage_of_a_turn_is_the_sum_of_its_steps() -> None:
     agent = make_agent([["I look.", Call("look")], "x" * 80], tools=[Recorder().tool()])
     events = await all_events(agent.prompt("Look"))
-    steps = [event.payload.response.usage for event in events if event.type == "step"]
+    steps = [payload_of(event).response.usage for event in events if event.type == "step"]
     turn = events[-1].payload
     assert isinstance(turn, TurnFinished)
     assert len(steps) == 2
@@ -134,7 +135,7 @@ async def test_two_tools_of_which_the_second_is_asked_about() -> None:
             break
     assert labels(before)[-2:] == ["status paused", "pause(b)"]
     assert labels(before)[-4:-2] == ["message(assistant+uses)", "step"]
-    pause = before[-1].payload
+    pause = payload_of(before[-1])
     assert (pause.reason, pause.details) == ("ask", {"why": "writes"})
     assert (pause.position, pause.total) == (2, 2)
     assert guard.asked == ["a", "b"]
@@ -223,7 +224,8 @@ async def test_several_questions_come_one_after_the_other() -> None:
         hooks=[Guard(lambda _: Pause())],
     )
     run = agent.prompt("Go")
-    for position, answer in enumerate((Execute(), Reject("no"), Provide("given")), 1):
+    answers: list[Answer] = [Execute(), Reject("no"), Provide("given")]
+    for position, answer in enumerate(answers, 1):
         pause = await until_paused(run)
         assert (pause.position, pause.total) == (position, 3)
         assert recorder.ran == []
