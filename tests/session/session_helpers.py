@@ -10,7 +10,7 @@ from agent_helpers import labels
 
 from omni_tui.agent.events import Event
 from omni_tui.agent.subscription import Subscription
-from omni_tui.core.errors import StoreUnavailableError
+from omni_tui.core.errors import StoreError, StoreUnavailableError
 from omni_tui.llm.providers.scripted import Reply, ScriptedProvider
 from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.session import Session, Setup
@@ -39,17 +39,20 @@ def make_session(
 
 
 class HeldStore(MemoryStore):
-    """Every write waits until it is let go."""
+    """Every write after the first `free` ones waits until it is let go."""
 
-    def __init__(self, *, holds: bool = True) -> None:
+    def __init__(self, *, holds: bool = True, free: int = 0) -> None:
         super().__init__()
         self.holds = holds
+        self.free = free
         self.waiting: list[asyncio.Event] = []
         self.writes: list[str] = []
 
     async def _hold(self, what: str) -> None:
         self.writes.append(what)
-        if self.holds:
+        if self.free:
+            self.free -= 1
+        elif self.holds:
             gate = asyncio.Event()
             self.waiting.append(gate)
             await gate.wait()
@@ -104,6 +107,13 @@ class FailingStore(MemoryStore):
     async def save_state(self, id: str, **changes: Unpack[State]) -> None:
         self._check()
         await super().save_state(id, **changes)
+
+
+async def flush(session: Session) -> StoreError | None:
+    """Have all written; why it could not be, if it could not."""
+    assert session.saver is not None
+    await session.saver.flush()
+    return session.saver.error
 
 
 async def quiet(rounds: int = 50) -> None:
