@@ -22,14 +22,22 @@ from agent_helpers import (
 )
 
 from omni_tui.agent.agent import Agent
-from omni_tui.agent.decisions import Pause
+from omni_tui.agent.decisions import Execute, Pause
 from omni_tui.agent.events import RunCancelled
 from omni_tui.agent.run import Run
 from omni_tui.core.errors import AgentRunError, OverloadedError
 from omni_tui.core.messages import Message, Text
 from omni_tui.core.stream import StreamEvent, TextDelta, TextStart
 from omni_tui.llm.providers.base import Model, Request
-from omni_tui.llm.providers.scripted import Call, Fail, Say, ScriptedProvider, Think, Wait
+from omni_tui.llm.providers.scripted import (
+    Call,
+    Fail,
+    Reply,
+    Say,
+    ScriptedProvider,
+    Think,
+    Wait,
+)
 from omni_tui.llm.retry import RetryPolicy
 
 
@@ -315,3 +323,41 @@ async def test_leaving_the_block_stops_the_run() -> None:
     async with make_agent([[never()]]) as agent:
         run = agent.prompt("Hi")
     assert run.outcome == "cancelled"
+
+
+async def test_cancelled_at_any_event_the_next_prompt_is_valid(keeps: bool) -> None:
+    recorder = Recorder()
+
+    def answer(request: Request) -> Reply:
+        last = request.messages[-1]
+        if last.tool_results or last.text == "And now?":
+            return [Say("There it is.", chunk=5)]
+        return [Think("Hm."), "I look.", Call("look", id="a"), Call("write", id="b")]
+
+    async def stopped_after(count: int) -> bool:
+        """Stop a run at this event; whether there was such an event."""
+        provider = ScriptedProvider(answer)
+        agent = make_agent(
+            provider,
+            tools=[recorder.tool(), recorder.tool("write")],
+            hooks=[Guard(lambda use: Pause() if use.id == "b" else Execute())],
+            keep_partial=keeps,
+        )
+        run = agent.prompt("Look")
+        seen = 0
+        async for event in run:
+            seen += 1
+            if seen == count:
+                run.cancel()
+            elif event.type == "pause":
+                agent.resume(Execute())
+        assert_answered(agent.messages)
+        assert (await agent.ask("And now?")).text == "There it is."
+        assert_answered(provider.requests[-1].messages)
+        await agent.close()
+        return seen >= count
+
+    count = 1
+    while await stopped_after(count):
+        count += 1
+    assert count > 20
