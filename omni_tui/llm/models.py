@@ -123,21 +123,30 @@ def make_provider(endpoint: Endpoint) -> Provider:
     """
     base_url = _base_url(endpoint)
     moved = base_url != endpoint.base_url
+    headers = dict(endpoint.headers)
     dialect = endpoint.dialect
     if dialect == "openai-responses" and moved and os.environ.get("LLM_API_TYPE") != "responses":
         dialect = "openai-chat"
     if dialect == "anthropic":
         from omni_tui.llm.providers.anthropic import AnthropicProvider
 
-        return AnthropicProvider(endpoint.name, base_url=base_url, api_key_env=endpoint.key_env)
+        return AnthropicProvider(
+            endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, headers=headers
+        )
     if dialect == "openai-responses":
         from omni_tui.llm.providers.openai_responses import ResponsesProvider
 
-        return ResponsesProvider(endpoint.name, base_url=base_url, api_key_env=endpoint.key_env)
+        return ResponsesProvider(
+            endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, headers=headers
+        )
     from omni_tui.llm.providers.openai_chat import ChatProvider
 
     return ChatProvider(
-        endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, quirks=endpoint.quirks
+        endpoint.name,
+        base_url=base_url,
+        api_key_env=endpoint.key_env,
+        headers=headers,
+        quirks=endpoint.quirks,
     )
 
 

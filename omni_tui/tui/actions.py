@@ -335,11 +335,11 @@ class ChatActions(Base):
 
     def action_view_thinking(self) -> None:
         """Show or fold the model's thinking."""
-        self.transcript.toggle_thinking()
+        self.transcript.action_toggle_thoughts()
 
     def action_view_tools(self) -> None:
         """Show or fold what tools printed."""
-        self.transcript.toggle_tools()
+        self.transcript.action_toggle_tools()
 
     # The application
 

@@ -24,7 +24,8 @@ from omni_tui.agent.events import (
     TurnFinished,
 )
 from omni_tui.agent.subscription import Subscription
-from omni_tui.core.stream import TextDelta, TextStart, ThinkingDelta, ThinkingStart
+from omni_tui.core.messages import Text, Thinking
+from omni_tui.core.stream import TextDelta, ThinkingDelta
 from omni_tui.session.events import Saved, SaveFailed, TitleChanged, TreeChanged
 from omni_tui.session.session import Session
 from omni_tui.tui.view import LIVE, SessionView
@@ -42,6 +43,8 @@ class Bridge:
     def __init__(self, screen: ChatScreen) -> None:
         self._screen = screen
         self._subscription: Subscription | None = None
+        self._live: tuple[str, int] | None = None
+        """Run and step of the text in the live entry."""
         self._seen = 0
         self._parts: dict[int, int] = {}
 
@@ -49,6 +52,7 @@ class Bridge:
         """Follow this session, and no other any more."""
         if self._subscription is not None:
             self._subscription.close()
+        self._live = None
         subscription = self._subscription = session.subscribe()
         # A worker of the application: a screen's own would end with it.
         self._screen.app.run_worker(
@@ -57,29 +61,35 @@ class Bridge:
 
     async def _listen(self, session: Session, subscription: Subscription) -> None:
         while events := await subscription.batch():
-            if session is not self._screen.session:
-                return
             for event in events:
+                if session is not self._screen.session:
+                    return
                 self._apply(event)
             await asyncio.sleep(FRAME)
 
     def look(self, view: SessionView) -> None:
-        """Note what of the live entry a fresh view already holds."""
-        session = self._screen.session
-        self._seen = session.seq
-        accumulator = view.run.agent.accumulator if view.run is not None else None
-        parts = accumulator.parts() if accumulator is not None else []
-        self._parts = {index: place for place, (index, _, _) in enumerate(parts)}
+        """Bring the live entry in line with a fresh view: what is written there so far, or none."""
+        run = view.run if LIVE in view.keys else None
+        wanted = (run.run.id, run.run.step) if run is not None else None
+        if wanted == self._live:
+            return
+        self._screen.drop_live()
+        self._live, self._parts = wanted, {}
+        self._seen = self._screen.session.seq
+        if run is not None and run.agent.accumulator is not None:
+            for index, block, _ in run.agent.accumulator.parts():
+                if isinstance(block, Text | Thinking):
+                    self._feed(index, block.text, is_text=isinstance(block, Text))
 
     def _apply(self, event: Event) -> None:
         screen = self._screen
         match event.payload:
-            case TextDelta(index=index, text=text) | ThinkingDelta(index=index, text=text):
-                if event.seq > self._seen and screen.is_in_view(event.run_id):
-                    self._feed(index, text, is_text=isinstance(event.payload, TextDelta))
-            case TextStart() | ThinkingStart():
-                pass
-            case TreeChanged():
+            case TextDelta() | ThinkingDelta():
+                self._delta(event, event.payload)
+            case TreeChanged(new=new):
+                if new and self._live is not None and self._live[0] == event.run_id:
+                    screen.settle_live(new[-1])
+                    self._live = None
                 screen.refresh_conversation()
             case StatusChanged() | RunFailed() | RunCancelled() | TurnFinished() | Resumed():
                 screen.run_changed(event)
@@ -95,6 +105,15 @@ class Bridge:
             case _:
                 pass
 
+    def _delta(self, event: Event, delta: TextDelta | ThinkingDelta) -> None:
+        if event.seq <= self._seen or not self._screen.is_in_view(event.run_id):
+            return
+        live = (event.run_id or "", event.step)
+        if live != self._live:
+            self._screen.drop_live()
+            self._live, self._parts = live, {}
+        self._feed(delta.index, delta.text, is_text=isinstance(delta, TextDelta))
+
     def _feed(self, index: int, text: str, *, is_text: bool) -> None:
         place = self._parts.setdefault(index, len(self._parts))
-        self._screen.feed(LIVE, place, "text" if is_text else "thinking", text)
+        self._screen.transcript.feed(LIVE, place, "text" if is_text else "thinking", text)

@@ -52,7 +52,7 @@ class SessionView:
         return len(raw), raw.count(b"\\n")
 
     def entry(self, key: int) -> Entry:
-        """The message with its surroundings, as it is now."""
+        """The message with its surroundings, as it is now; of the live one, only its header."""
         if key == LIVE:
             return self._live()
         node = self.session.tree[key]
@@ -61,18 +61,8 @@ class SessionView:
     def _live(self) -> Entry:
         run = self.run
         assert run is not None
-        parts: list[Part] = []
-        if accumulator := run.agent.accumulator:
-            for _, block, is_whole in accumulator.parts():
-                parts.extend(_plain_part(block, done=is_whole))
-        first = self._is_first(None)
-        return Entry(
-            key=LIVE,
-            role="assistant",
-            name=short_model(str(run.agent.model)) if first else "",
-            parts=tuple(parts),
-            live=True,
-        )
+        name = short_model(str(run.agent.model)) if self._is_first(None) else ""
+        return Entry(key=LIVE, role="assistant", name=name, live=True)
 
     def _prompt(self, node: Node) -> Entry:
         parts = [part for block in node.message.content for part in _plain_part(block)]
@@ -202,12 +192,12 @@ def is_writing(run: BranchRun) -> bool:
     return run.tip is None or run.session.tree.nodes[run.tip].kind in ("prompt", "results")
 
 
-def _plain_part(block: object, *, done: bool = True) -> list[Part]:
+def _plain_part(block: object) -> list[Part]:
     match block:
         case Text(text=text):
             return [Prose(text)]
         case Thinking(text=text) if text:
-            return [Thought(text, done)]
+            return [Thought(text)]
         case Attachment(media_type=media_type, name=name):
             return [Notice("info", f"attached {safe_line(name or media_type)}")]
         case _:

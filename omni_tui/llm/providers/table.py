@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -25,6 +26,8 @@ class Endpoint:
     url_env: str | None = None
     """A variable that moves the endpoint elsewhere."""
     quirks: Quirks = PLAIN
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request."""
     models: tuple[str, ...] = ()
     """Sensible models, the default first."""
 

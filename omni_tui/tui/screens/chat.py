@@ -23,7 +23,6 @@ from omni_tui.tui.view import LIVE, SessionView, count
 from omni_tui.tui.widgets.bars import Bar, Piece, Rule
 from omni_tui.tui.widgets.composer import Composer
 from omni_tui.tui.widgets.transcript import Transcript
-from omni_tui.tui.widgets.transcript.model import DeltaKind
 from omni_tui.tui.widgets.tree_pane import TreePane
 
 if TYPE_CHECKING:
@@ -128,9 +127,13 @@ class ChatScreen(ChatActions, Screen[None]):
         run = self.view.run
         return run is not None and run.run.id == run_id and LIVE in self.view.keys
 
-    def feed(self, key: int, place: int, kind: DeltaKind, text: str) -> None:
-        """Text on its way."""
-        self.transcript.feed(key, place, kind, text)
+    def drop_live(self) -> None:
+        """The text in the live entry is another's: begin anew."""
+        self.transcript.finish(LIVE)
+
+    def settle_live(self, node_id: int) -> None:
+        """The text in the live entry is now this node's."""
+        self.transcript.finish(LIVE)
 
     def run_changed(self, event: Event) -> None:
         """A run began, ended, paused or went on."""
