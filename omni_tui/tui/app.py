@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.theme import Theme
@@ -24,6 +27,8 @@ from omni_tui.tui.actions import commands
 from omni_tui.tui.dialogs.base import GRACE
 from omni_tui.tui.keys import method
 from omni_tui.tui.screens.chat import ChatScreen
+
+log = logging.getLogger(__name__)
 
 QUIT_WITHIN = 2.0
 """Seconds between two presses of Ctrl+C that leave."""
@@ -80,6 +85,18 @@ class OmniApp(App[None]):
         for notice in self._notices:
             self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
         self.call_after_refresh(self._import_provider)
+
+    def _fatal_error(self) -> None:
+        """Leave with one line instead of a traceback with everybody's values in it."""
+        error = sys.exc_info()[1] or self._exception
+        log.critical("the screen failed", exc_info=error)
+        self._exit_renderables.append(
+            Text(
+                f"omni-tui: the screen failed: {type(error).__name__}: {safe_line(str(error), 200)}\n"
+                "  Everything answered so far is saved; the command above or `-c` opens it again."
+            )
+        )
+        self._close_messages_no_wait()
 
     def _import_provider(self) -> None:
         """Load the provider's SDK in a thread now, so that no one waits for it on Enter."""

@@ -189,7 +189,9 @@ class SessionView:
 
 def is_writing(run: BranchRun) -> bool:
     """Whether the model is at work, rather than its tools or a person who was asked."""
-    return run.tip is None or run.session.tree.nodes[run.tip].kind in ("prompt", "results")
+    if run.tip is None or (run.tip == run.start and run.run.prompt is not None):
+        return False  # what was asked is not in the tree yet
+    return run.session.tree.nodes[run.tip].kind in ("prompt", "results")
 
 
 def _plain_part(block: object) -> list[Part]:

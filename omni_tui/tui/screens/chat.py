@@ -50,6 +50,12 @@ MESSAGE_HINTS = (
 TREE_HINTS = ("tree.switch", "composer.focus", "app.help")
 
 
+class Talk(Transcript):
+    """The transcript with the keys of a message."""
+
+    BINDINGS = bindings("transcript")
+
+
 class ChatScreen(ChatActions, Screen[None]):
     """Shows one session at a time."""
 
@@ -76,7 +82,7 @@ class ChatScreen(ChatActions, Screen[None]):
         with Horizontal(id="body"):
             yield TreePane(id="tree")
             with Vertical(id="talk"):
-                yield Transcript(id="transcript")
+                yield Talk(id="transcript")
         yield Rule(id="rule")
         yield Composer(id="composer")
         yield Bar(id="status")
