@@ -92,7 +92,8 @@ class OmniApp(App[None]):
         log.critical("the screen failed", exc_info=error)
         self._exit_renderables.append(
             Text(
-                f"omni-tui: the screen failed: {type(error).__name__}: {safe_line(str(error), 200)}\n"
+                f"omni-tui: the screen failed: {type(error).__name__}: "
+                f"{safe_line(str(error), 200)}\n"
                 "  Everything answered so far is saved; the command above or `-c` opens it again."
             )
         )
