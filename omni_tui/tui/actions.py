@@ -10,8 +10,7 @@ from omni_tui.config.keymap import ACTIONS
 from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Node
-from omni_tui.tui.dialogs.approval import Allow, ApprovalDialog, ApprovalResult, Later, Stop
-from omni_tui.tui.dialogs.question import QuestionDialog
+from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
 from omni_tui.tui.view import LIVE
 
 if TYPE_CHECKING:
@@ -138,6 +137,9 @@ class ChatActions(Base):
 
         def answered(result: ApprovalResult | None) -> None:
             self._take_answer(session, run_id, result)
+
+        from omni_tui.tui.dialogs.approval import ApprovalDialog
+        from omni_tui.tui.dialogs.question import QuestionDialog
 
         if pause.reason == "question":
             self.app.push_screen(QuestionDialog(pause), answered)

@@ -24,7 +24,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
 from omni_tui.tui.actions import commands
-from omni_tui.tui.dialogs.base import GRACE
+from omni_tui.tui.answers import GRACE
 from omni_tui.tui.keys import method
 from omni_tui.tui.screens.chat import ChatScreen
 

@@ -7,9 +7,7 @@ the person looks elsewhere first; the run goes on waiting.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 from textual.app import ComposeResult
@@ -17,37 +15,14 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from omni_tui.agent.decisions import Answer, Execute, Provide, Reject
+from omni_tui.agent.decisions import Execute, Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.messages import ToolUse
+from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
 from omni_tui.tui.dialogs.base import Dialog
 from omni_tui.tui.dialogs.text import TextDialog
 from omni_tui.tui.safe_content import safe_content
 from omni_tui.tui.tool_view import arguments_view
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """The person does something else first; `action` names what, if a key said so."""
-
-    action: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Stop the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """Run it, and let what fits `rule` run unasked: in this session, or always in this project."""
-
-    rule: str
-    scope: str
-    answer: Execute
-
-
-ApprovalResult: TypeAlias = Answer | Allow | Later | Stop
 
 REASONS = {
     "interrupted": "It may have run before: the program ended in the middle of it.",

@@ -8,11 +8,9 @@ from typing import TypeVar
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-Result = TypeVar("Result")
+from omni_tui.tui.answers import GRACE
 
-GRACE = 0.3
-"""Seconds after a dialog appears in which its keys do nothing: what was typed for the composer must
-not answer a question nobody has read."""
+Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):

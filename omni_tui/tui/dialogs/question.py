@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 from omni_tui.agent.decisions import Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.safe_text import safe
-from omni_tui.tui.dialogs.approval import Later
+from omni_tui.tui.answers import Later
 from omni_tui.tui.dialogs.base import Dialog
 from omni_tui.tui.safe_content import safe_content
 
