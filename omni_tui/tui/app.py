@@ -78,10 +78,13 @@ class OmniApp(App[None]):
             wanted = DEFAULT_THEME
         self.theme = wanted
 
+    def get_default_screen(self) -> ChatScreen:
+        """The chat screen: a blank one under it would be styled for nothing."""
+        self.chat = ChatScreen(self.session)
+        return self.chat
+
     def on_mount(self) -> None:
         self.set_keymap({id: ",".join(keys) for id, keys in self.keymap.items()})
-        self.chat = ChatScreen(self.session)
-        self.push_screen(self.chat)
         for notice in self._notices:
             self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
         self.call_after_refresh(self._import_provider)

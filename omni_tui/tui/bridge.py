@@ -54,9 +54,16 @@ class Bridge:
             self._subscription.close()
         self._live = None
         subscription = self._subscription = session.subscribe()
+
+        async def listen() -> None:
+            await self._listen(session, subscription)
+
         # A worker of the application: a screen's own would end with it.
         self._screen.app.run_worker(
-            self._listen(session, subscription), name="events", group="events", exclusive=True
+            listen,
+            name="events",
+            group="events",
+            exclusive=True,
         )
 
     async def _listen(self, session: Session, subscription: Subscription) -> None:
