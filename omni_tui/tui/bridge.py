@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual.worker import WorkType
+
 from omni_tui.agent.events import (
     Event,
     Paused,
@@ -58,9 +60,10 @@ class Bridge:
         async def listen() -> None:
             await self._listen(session, subscription)
 
+        work: WorkType[None] = listen
         # A worker of the application: a screen's own would end with it.
         self._screen.app.run_worker(
-            listen,
+            work,
             name="events",
             group="events",
             exclusive=True,

@@ -88,10 +88,10 @@ def _fail(match: re.Match[str]) -> Sequence[Piece]:
     if code == "401":
         return [Fail(AuthError("demo: the key was refused (401).", hint="this one is on purpose"))]
     if code == "429":
-        error = RateLimitError("demo: too many requests (429).", hint="press r to retry")
+        error = RateLimitError("demo: too many requests (429).", hint="this one is on purpose")
         error.retryable = False  # a person is watching: the point is to see the error
         return [Fail(error)]
-    overloaded = OverloadedError("demo: overloaded (529).", hint="press r to retry")
+    overloaded = OverloadedError("demo: overloaded (529).", hint="this one is on purpose")
     return [Say("I start to answer, and then the connection "), Fail(overloaded)]
 
 
