@@ -197,6 +197,17 @@ def test_a_question_of_the_model(snap_compare: SnapCompare, size: Size) -> None:
 # Choosing
 
 
+async def test_a_new_session_opens_over_a_long_one_with_a_message_chosen() -> None:
+    app = shown_app([PEAKS * 8, "It is calm."])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await chat_is_up(pilot)
+        await say(pilot, "Which mountains has nobody climbed?")
+        await press(pilot, "escape", "ctrl+n")
+        assert not app.chat.view.keys
+        await say(pilot, "And the sea?")
+        assert app.session.tree.path == (1, 2)
+
+
 def test_no_sessions_yet(snap_compare: SnapCompare, size: Size) -> None:
     async def scene(pilot: Pilot[None]) -> None:
         await chat_is_up(pilot)

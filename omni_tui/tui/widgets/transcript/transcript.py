@@ -71,6 +71,7 @@ class Transcript(ConversationView):
         index = shelf.index(anchor)
         if index is None:
             window.following = True
+            window.index = window.offset = 0
         else:
             window.index = index
         if shelf.index(self.cursor_key) is None:
