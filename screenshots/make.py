@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -54,7 +55,7 @@ TALK: tuple[Reply, ...] = (
         Think("A table will be easier to compare. Sacred mountains are a case of their own."),
         Say(UNCLIMBED),
     ],
-    "Bhutan closed its peaks above 6,000 m in 1994, out of respect for the beliefs of those who live below.",
+    "Bhutan closed its peaks above 6,000 m in 1994, out of respect for those who live below.",
     "Karjiang. Those who tried it so far turned back below the top.",
     [Say("I will add it to your notes."), WRITE],
     "Done: `notes.md` has a line for **Gangkhar Puensum**.",
@@ -189,7 +190,9 @@ async def take(
                 await until(pilot, lambda: isinstance(app.screen, ChatScreen))
                 await scene(pilot)
                 await pilot.pause()
-                (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title="omni-tui"))
+                picture = app.export_screenshot(title="omni-tui")
+                # The number is drawn anew each time; a picture of the same is to be the same file.
+                (FOLDER / f"{name}.svg").write_text(re.sub(r"terminal-\d+", "terminal", picture))
     print(f"{name}.svg")
 
 
