@@ -240,25 +240,25 @@ class ChatActions(Base):
         self._step_sibling(1)
 
     def _step_sibling(self, step: int) -> None:
-        node = self._chosen()
-        if node is None:
+        """Walk the versions of the message; where it has none, of its answer, then its question."""
+        chosen = self._chosen()
+        if chosen is None:
             return
         tree = self.session.tree
-        beside = [id for id in tree.children(node.parent_id) if tree[id].role == node.role]
-        if len(beside) < 2:
-            # The answer's later steps have no versions of their own: walk those of its first.
-            first = next(
-                (id for id in tree.path if tree[id].parent_id == tree.turn_prompt(node.id).id), None
-            )
-            if first is None or first == node.id or node.kind == "prompt":
-                return
-            node = tree[first]
+        prompt = tree.turn_prompt(chosen.id)
+        answer = [node_id for node_id in tree.path if tree[node_id].parent_id == prompt.id]
+        own = [] if chosen.kind == "prompt" else [*answer, prompt.id]
+        for node in (tree[node_id] for node_id in (chosen.id, *own)):
             beside = [id for id in tree.children(node.parent_id) if tree[id].role == node.role]
-        place = beside.index(node.id) + step
-        if 0 <= place < len(beside):
-            self.switch_to(beside[place], keep_focus=True)
-            self.transcript.cursor_key = beside[place]
-            self.transcript.scroll_to_entry(beside[place])
+            if len(beside) > 1:
+                self._show_version(beside, beside.index(node.id) + step)
+                return
+
+    def _show_version(self, versions: Sequence[int], place: int) -> None:
+        if 0 <= place < len(versions):
+            self.switch_to(versions[place], keep_focus=True)
+            self.transcript.cursor_key = versions[place]
+            self.transcript.scroll_to_entry(versions[place])
 
     def action_message_copy(self) -> None:
         """Copy the message as Markdown."""
