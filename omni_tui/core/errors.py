@@ -9,7 +9,8 @@
                        TurnTimeoutError CancelledRequestError AgentRunError
       ProviderError    AuthError MissingKeyError RateLimitError OverloadedError RequestError
                        ContextLengthError ConnectionFailedError BrokenStreamError
-                       UnknownModelError UnsupportedModalityError
+                       UnknownModelError UnsupportedModalityError UnknownOptionError OutputError
+      AttachmentError  a file that cannot go with a message
       ToolError        what a tool tells the model
 
 The message names the thing and `hint` says what to do next; neither is ever a traceback.
@@ -174,7 +175,22 @@ class UnknownModelError(ProviderError):
 
 
 class UnsupportedModalityError(ProviderError):
-    """The model cannot read this kind of attachment."""
+    """The model cannot read this kind of attachment; `details` has its `media_type` and `name`."""
+
+
+class UnknownOptionError(ProviderError):
+    """The provider's API has no such option; `details["keys"]` and `["allowed"]` list them."""
+
+
+class OutputError(ProviderError):
+    """The answer does not have the shape that was asked for.
+
+    `details["path"]` says where (`$.age`), `["problem"]` what is wrong, `["text"]` is the answer.
+    """
+
+
+class AttachmentError(OmniError):
+    """A file cannot be attached: it is missing, too large, or of a kind no model reads."""
 
 
 class ToolError(OmniError):
