@@ -9,9 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from omni_tui.core.errors import AttachmentError
+from omni_tui.core.media import (
+    MAX_SIZE,
+    SIZE_LIMITS,
+    kind_of,
+    media_type_of,
+    media_type_of_name,
+    read_file,
+    require_size,
+)
 
 Role: TypeAlias = Literal["user", "assistant"]
 
@@ -81,6 +94,64 @@ class Attachment(
     data: bytes | None = None
     url: str | None = None
     name: str | None = None
+
+    @classmethod
+    def from_path(
+        cls, path: str | Path, *, media_type: str | None = None, name: str | None = None
+    ) -> Attachment:
+        """Attach a file; `media_type` is told by its content, and `name` is the file's own.
+
+        Blocks: on an event loop, call it as `await asyncio.to_thread(Attachment.from_path, path)`.
+
+        Raises:
+            AttachmentError: It is missing, too large, or neither image, PDF nor text.
+        """
+        path = Path(path)
+        data = read_file(path)
+        return _attachment(data, media_type, name or path.name, shown=str(path))
+
+    @classmethod
+    def from_bytes(
+        cls, data: bytes, *, media_type: str | None = None, name: str | None = None
+    ) -> Attachment:
+        """Attach what is already read; `media_type` is told by the content.
+
+        Raises:
+            AttachmentError: It is too large, or neither image, PDF nor text.
+        """
+        return _attachment(data, media_type, name, shown=name or "the attachment")
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, media_type: str | None = None, name: str | None = None
+    ) -> Attachment:
+        """Attach what the provider shall fetch itself; nothing is fetched here.
+
+        Raises:
+            AttachmentError: It is no http(s) URL, or its ending does not tell what it is and
+                `media_type` is not given.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise AttachmentError(f"{url} is no http(s) URL")
+        media_type = media_type or media_type_of_name(parts.path)
+        if media_type is None:
+            raise AttachmentError(
+                f"The address {url} does not tell what it is", hint="give a media_type"
+            )
+        own = unquote(parts.path.rpartition("/")[2])
+        return cls(media_type=media_type, url=url, name=name or own or None)
+
+
+def _attachment(data: bytes, media_type: str | None, name: str | None, *, shown: str) -> Attachment:
+    media_type = media_type or media_type_of(data, name or "")
+    if media_type is None:
+        raise AttachmentError(
+            f"{shown} is neither an image (PNG, JPEG, GIF, WebP), a PDF nor text in UTF-8",
+            hint="convert it, or give its media_type",
+        )
+    require_size(shown, len(data), SIZE_LIMITS.get(kind_of(media_type), MAX_SIZE))
+    return Attachment(media_type=media_type, data=data, name=name)
 
 
 Block: TypeAlias = Text | Thinking | ToolUse | ToolResult | Attachment
