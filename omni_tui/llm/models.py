@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from omni_tui.core.errors import ConfigError, UnknownModelError
+from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.providers.base import Model, Provider
 from omni_tui.llm.providers.table import ENDPOINTS, INFERENCE, Endpoint
 
@@ -43,10 +44,16 @@ class ProviderRegistry:
     """Makes providers when they are first asked for, and keeps them.
 
     `providers` adds to the table or replaces rows of it: name → a function that makes the provider.
+    `catalog` tells what is known of their models; by default what is shipped.
     Close the registry (or use it with `async with`) to close their connections.
     """
 
-    def __init__(self, providers: Mapping[str, Callable[[], Provider]] | None = None) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Callable[[], Provider]] | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        self.catalog = catalog or Catalog()
         self._factories = dict(providers or {})
         self._made: dict[str, Provider] = {}
 
@@ -74,7 +81,7 @@ class ProviderRegistry:
         if isinstance(model, Model):
             return model
         provider, name = parse_model(model)
-        return Model(self.get(provider), name)
+        return Model(self.get(provider), name, self.catalog)
 
     def available(self) -> list[str]:
         """The providers of the table whose key is set, and all that were added."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -13,6 +13,10 @@ from omni_tui.core.errors import RequestError, UnknownOptionError
 from omni_tui.core.messages import Message, ToolUse
 from omni_tui.core.stream import StreamEvent
 from omni_tui.core.tool import Tool
+
+if TYPE_CHECKING:
+    from omni_tui.llm.catalog import Catalog
+    from omni_tui.llm.model_info import ModelInfo
 
 ThinkingLevel: TypeAlias = Literal["off", "low", "medium", "high", "xhigh", "max"]
 CacheHint: TypeAlias = Literal["short", "long"]
@@ -77,6 +81,9 @@ class OutputFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Letters, digits, `_` and `-`, at most 64."""
     schema: dict[str, Any]
     """A JSON Schema whose root is an object."""
+    native: bool = True
+    """Whether the model is held to the shape by its provider, where the API has a field for it;
+    otherwise it is told of the shape in words."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,9 +127,20 @@ class Model(msgspec.Struct, frozen=True):
 
     provider: Provider
     name: str
+    catalog: Catalog | None = None
+    """Where `info` is looked up; a model from a `ProviderRegistry` has one."""
 
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.name}"
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What is known of the model, `None` when nothing is.
+
+        The first look-up reads the catalogue from disk (some milliseconds); `await catalog.load()`
+        does that off the event loop.
+        """
+        return self.catalog.get(str(self)) if self.catalog is not None else None
 
 
 def add_extra(

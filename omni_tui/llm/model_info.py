@@ -1,0 +1,92 @@
+"""What is known of a model: its limits, what it reads and writes, and its prices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from omni_tui.core.usage import Usage
+
+Modality: TypeAlias = Literal["text", "image", "pdf", "audio", "video"]
+
+PER = 1_000_000
+"""Tokens a price is for."""
+
+Price: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+Tokens: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The prices of a request that reads more than `above` tokens; they hold for all of it."""
+
+    above: Tokens
+    """Tokens read, cached or not, up to which this tier does not apply."""
+    input: Price
+    output: Price
+    cache_read: Price | None = None
+    cache_write: Price | None = None
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """US dollars for a million tokens."""
+
+    input: Price
+    """Tokens read."""
+    output: Price
+    """Tokens written, thinking included."""
+    cache_read: Price | None = None
+    """Tokens read from the prompt cache; `None` when no other price than `input` is known."""
+    cache_write: Price | None = None
+    """Tokens written to the prompt cache; `None` like `cache_read`."""
+    tiers: tuple[PriceTier, ...] = ()
+    """What long requests cost, the lowest limit first."""
+
+    def cost(self, usage: Usage) -> float:
+        """US dollars for one request. A sum of requests has no price of its own: tiers differ."""
+        applied: Prices | PriceTier = self
+        for tier in self.tiers:
+            if usage.read > tier.above:
+                applied = tier
+        read = applied.input if applied.cache_read is None else applied.cache_read
+        written = applied.input if applied.cache_write is None else applied.cache_write
+        total = (
+            usage.input * applied.input
+            + usage.output * applied.output
+            + usage.cache_read * read
+            + usage.cache_write * written
+        )
+        return total / PER
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One model of one provider. `None` always means that it is not known."""
+
+    id: str
+    """`provider/name`, as one writes it to use the model."""
+    name: str = ""
+    """What people call it."""
+    context: Tokens | None = None
+    """Tokens that fit into the window."""
+    max_output: Tokens | None = None
+    """Tokens it can write in one answer."""
+    inputs: tuple[Modality, ...] | None = None
+    """What it can read."""
+    outputs: tuple[Modality, ...] | None = None
+    """What it can write."""
+    reasoning: bool | None = None
+    """Whether it thinks before it answers."""
+    tools: bool | None = None
+    """Whether it can ask for tools."""
+    structured_output: bool | None = None
+    """Whether its answers can be held to a JSON Schema."""
+    prices: Prices | None = None
+    released: str | None = None
+    """The day it came out, as `2026-09-30`."""
+    deprecated: bool = False
+    """Whether its provider wants people to move on."""
+
+    @property
+    def provider(self) -> str:
+        """The part of the id before the first slash."""
+        return self.id.partition("/")[0]
