@@ -65,6 +65,9 @@ class Tool:
     """Seconds; `None` takes the agent's `tool_timeout`."""
     asks_person: bool = False
     """Answered by a person: the agent pauses instead of running it."""
+    strict: bool = False
+    """Have the provider hold the model to the schema, where the API can and the schema allows it;
+    every argument must then be given, and the model is told the defaults."""
 
 
 @overload
@@ -76,6 +79,7 @@ def tool(
     description: str | None = None,
     read_only: bool = False,
     timeout: float | None = None,
+    strict: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -85,6 +89,7 @@ def tool(
     description: str | None = None,
     read_only: bool = False,
     timeout: float | None = None,
+    strict: bool = False,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a `Tool` from a function: annotations give the schema, the docstring the descriptions.
 
@@ -105,6 +110,7 @@ def tool(
             handler=_handler(function, params, context_name),
             read_only=read_only,
             timeout=timeout,
+            strict=strict,
         )
 
     return make if function is None else make(function)

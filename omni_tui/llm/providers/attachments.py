@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
 
 from omni_tui.core.errors import UnsupportedModalityError
+from omni_tui.core.media import kind_of
 from omni_tui.core.messages import Attachment
+from omni_tui.llm.providers.base import Request
 
-_TEXT_TYPES = ("application/json", "application/xml", "application/toml", "application/yaml")
+
+def attachments(request: Request) -> Iterator[Attachment]:
+    """All attachments of a request, in order."""
+    for message in request.messages:
+        for block in message.content:
+            if isinstance(block, Attachment):
+                yield block
 
 
 def is_image(attachment: Attachment) -> bool:
     """Whether it is a picture."""
-    return attachment.media_type.startswith("image/")
+    return kind_of(attachment.media_type) == "image"
 
 
 def is_pdf(attachment: Attachment) -> bool:
     """Whether it is a PDF."""
-    return attachment.media_type == "application/pdf"
+    return kind_of(attachment.media_type) == "pdf"
+
+
+def is_text(attachment: Attachment) -> bool:
+    """Whether it is a text file whose words are at hand."""
+    return kind_of(attachment.media_type) == "text" and attachment.data is not None
+
+
+def require_sendable(request: Request, can_send: Callable[[Attachment], bool], api: str) -> None:
+    """Raise `UnsupportedModalityError` for the first attachment that an API has no form for."""
+    for attachment in attachments(request):
+        whole = attachment.data is not None or attachment.url is not None
+        if not whole or not can_send(attachment):
+            by_url = "linked " if attachment.url is not None else ""
+            raise unsupported(attachment, f"through the {api} API, {request.model}", by_url)
 
 
 def base64_data(attachment: Attachment) -> str:
@@ -33,21 +56,22 @@ def data_url(attachment: Attachment) -> str:
 
 
 def as_text(attachment: Attachment) -> str:
-    """A text file as words for the model, with its name.
-
-    Raises `UnsupportedModalityError` when it is no text, or text that is only linked to.
-    """
-    kind = attachment.media_type.partition(";")[0]
-    if attachment.data is None or not (kind.startswith("text/") or kind in _TEXT_TYPES):
-        raise unsupported(attachment)
-    text = attachment.data.decode("utf-8", errors="replace")
-    return f"File {attachment.name or 'attachment'}:\n```\n{text}\n```"
+    """A text file as words for the model, with its name; the fence is longer than any within."""
+    text = (attachment.data or b"").decode("utf-8", errors="replace")
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"File {attachment.name or 'attachment'}:\n{fence}\n{text}\n{fence}"
 
 
-def unsupported(attachment: Attachment) -> UnsupportedModalityError:
-    """The error for an attachment that cannot be sent."""
+def unsupported(
+    attachment: Attachment, reader: str, adjective: str = ""
+) -> UnsupportedModalityError:
+    """The error for an attachment that `reader` cannot read."""
+    name = attachment.name or "the attachment"
     return UnsupportedModalityError(
-        f"This provider cannot read {attachment.media_type} attachments",
+        f"{name}: {reader} cannot read {adjective}{attachment.media_type}",
         hint="remove the attachment, or pick another model",
         media_type=attachment.media_type,
+        name=attachment.name,
     )

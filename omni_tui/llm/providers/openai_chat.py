@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
-from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.stream import Done, StopReason
-from omni_tui.core.tool import Tool
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.assembly import Assembly, reading
-from omni_tui.llm.providers.attachments import as_text, data_url, is_image, is_pdf, unsupported
-from omni_tui.llm.providers.base import Request, ThinkingLevel
+from omni_tui.llm.providers.base import Request
+from omni_tui.llm.providers.chat_request import build_request
 from omni_tui.llm.providers.faults import ReportedError
-from omni_tui.llm.providers.openai_responses import connect_openai, effort_for, is_reasoning
+from omni_tui.llm.providers.openai_responses import connect_openai
+from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.wire import WireProvider
-from omni_tui.llm.repair import merge_roles, repair, safe_tool_id
-
-ThinkingStyle: TypeAlias = Literal["openai", "effort", "openrouter", "switch"]
 
 _STOP_REASONS: dict[str, StopReason] = {
     "stop": "stop",
@@ -35,27 +27,6 @@ _STOP_REASONS: dict[str, StopReason] = {
     "refusal": "refusal",
 }
 _FAULT_REASONS = {"error": "server_error", "insufficient_system_resource": "overloaded"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quirks:
-    """How an endpoint differs from the plainest form of the dialect."""
-
-    system_role: Literal["system", "developer"] = "system"
-    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    thinking: ThinkingStyle | None = None
-    """How a thinking level is said: OpenAI's words, an effort up to `high`, OpenRouter's object, or
-    only on and off; `None` says nothing."""
-    replay_reasoning: bool = False
-    """Wants the `reasoning_content` of the tool loop under way back."""
-    extra_content: bool = False
-    """Puts opaque `extra_content` on tool calls and wants it back."""
-    pdf: bool = False
-    """Reads PDF files."""
-    short_tool_ids: bool = False
-    """Takes only tool ids of nine letters and digits."""
-    reports_cost: bool = False
-    """States the price of an answer in US dollars in its usage."""
 
 
 class ChatProvider(WireProvider):
@@ -77,144 +48,6 @@ class ChatProvider(WireProvider):
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
         return connect_openai(self.base_url, timeout)
-
-
-def build_request(request: Request, quirks: Quirks | None = None) -> dict[str, Any]:
-    """The body of a Chat Completions request."""
-    quirks = quirks or Quirks()
-    options = request.options
-    tool_id: Callable[[str], str] = _short_id if quirks.short_tool_ids else safe_tool_id
-    history = merge_roles(repair(request.messages, tool_id=tool_id))
-    messages: list[dict[str, Any]] = []
-    if request.system:
-        messages.append({"role": quirks.system_role, "content": request.system})
-    loop_start = _loop_start(history)
-    for position, message in enumerate(history):
-        if message.role == "user":
-            messages.extend(_user(message.content, quirks))
-        else:
-            in_loop = position > loop_start
-            messages.extend(_assistant(message.content, quirks, in_loop=in_loop))
-    body: dict[str, Any] = {
-        "model": request.model,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "messages": messages,
-    }
-    if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-    if options.max_tokens is not None:
-        body[quirks.max_tokens_name] = options.max_tokens
-    own = quirks.thinking == "openai"
-    if options.temperature is not None and not (own and is_reasoning(request.model)):
-        body["temperature"] = options.temperature
-    if options.thinking is not None:
-        body |= _thinking(request.model, options.thinking, quirks.thinking)
-    return body
-
-
-def _thinking(model: str, level: ThinkingLevel, style: ThinkingStyle | None) -> dict[str, Any]:
-    match style:
-        case "openai" if is_reasoning(model):
-            return {"reasoning_effort": effort_for(model, level)}
-        case "openrouter":
-            return {"reasoning": {"effort": effort_for(model, level)}}
-        case "effort":
-            effort = {"off": "none", "xhigh": "high", "max": "high"}.get(level, level)
-            return {"reasoning_effort": effort}
-        case "switch":
-            return {"thinking": {"type": "disabled" if level == "off" else "enabled"}}
-        case _:
-            return {}
-
-
-def _short_id(id: str) -> str:
-    if len(id) == 9 and id.isalnum() and id.isascii():
-        return id
-    return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:9]
-
-
-def _loop_start(history: tuple[Message, ...]) -> int:
-    """Where a person last spoke; assistant messages after it belong to the tool loop under way."""
-    prompts = [position for position, message in enumerate(history) if message.is_prompt]
-    return prompts[-1] if prompts else -1
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.input_schema,
-    }
-    return {"type": "function", "function": function}
-
-
-def _user(blocks: tuple[Block, ...], quirks: Quirks) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    for block in blocks:
-        match block:
-            case ToolResult():
-                content = f"Error: {block.content}" if block.is_error else block.content
-                messages.append(
-                    {"role": "tool", "tool_call_id": block.tool_use_id, "content": content}
-                )
-            case Text():
-                parts.append({"type": "text", "text": block.text})
-            case Attachment():
-                parts.append(_attachment(block, quirks))
-    if parts:
-        messages.append({"role": "user", "content": _plain(parts)})
-    return messages
-
-
-def _plain(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """Text alone goes as a string, which every server takes."""
-    if all(part["type"] == "text" for part in parts):
-        return "\n\n".join(part["text"] for part in parts)
-    return parts
-
-
-def _attachment(block: Attachment, quirks: Quirks) -> dict[str, Any]:
-    if is_image(block):
-        return {"type": "image_url", "image_url": {"url": data_url(block)}}
-    if not is_pdf(block):
-        return {"type": "text", "text": as_text(block)}
-    if not quirks.pdf or block.data is None:
-        raise unsupported(block)
-    file = {"filename": block.name or "document.pdf", "file_data": data_url(block)}
-    return {"type": "file", "file": file}
-
-
-def _assistant(blocks: tuple[Block, ...], quirks: Quirks, *, in_loop: bool) -> list[dict[str, Any]]:
-    texts = [block.text for block in blocks if isinstance(block, Text)]
-    calls = [_call(block, quirks) for block in blocks if isinstance(block, ToolUse)]
-    if not texts and not calls:
-        return []
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": "\n\n".join(texts) if texts else None,
-    }
-    if calls:
-        message["tool_calls"] = calls
-    if quirks.replay_reasoning and in_loop:
-        thoughts = [block.text for block in blocks if isinstance(block, Thinking) and block.text]
-        if thoughts:
-            message["reasoning_content"] = "\n\n".join(thoughts)
-    return [message]
-
-
-def _call(use: ToolUse, quirks: Quirks) -> dict[str, Any]:
-    arguments = json.dumps(use.input, ensure_ascii=False)
-    call: dict[str, Any] = {
-        "id": use.id,
-        "type": "function",
-        "function": {"name": use.name, "arguments": arguments},
-    }
-    if quirks.extra_content and use.signature:
-        with contextlib.suppress(ValueError):
-            call["extra_content"] = json.loads(use.signature)
-    return call
 
 
 class ChatAssembly(Assembly):

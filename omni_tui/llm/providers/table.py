@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from omni_tui.llm.providers.openai_chat import Quirks
+from omni_tui.llm.providers.quirks import Quirks
 
 PLAIN = Quirks()
 
@@ -73,7 +73,7 @@ _ROWS = (
         name="groq",
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
-        quirks=Quirks(thinking="effort"),
+        quirks=Quirks(thinking="effort", output="words"),
     ),
     Endpoint(
         name="fireworks",
@@ -91,7 +91,7 @@ _ROWS = (
         name="deepseek",
         base_url="https://api.deepseek.com/v1",
         key_env=("DEEPSEEK_API_KEY",),
-        quirks=Quirks(thinking="switch", replay_reasoning=True),
+        quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
     ),
     Endpoint(name="xai", base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",)),
     Endpoint(
@@ -104,13 +104,13 @@ _ROWS = (
         name="moonshot",
         base_url="https://api.moonshot.ai/v1",
         key_env=("MOONSHOT_API_KEY",),
-        quirks=Quirks(thinking="switch", replay_reasoning=True),
+        quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
     ),
     Endpoint(
         name="zai",
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY",),
-        quirks=Quirks(thinking="switch", replay_reasoning=True),
+        quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
     ),
     Endpoint(
         name="ollama",

@@ -9,7 +9,7 @@ import pytest
 from omni_tui.core.errors import UnsupportedModalityError
 from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.tool import Tool
-from omni_tui.llm.providers.anthropic import build_request
+from omni_tui.llm.providers.anthropic_request import build_request
 from omni_tui.llm.providers.base import Options, Request, ThinkingLevel
 
 CACHE = {"type": "ephemeral"}

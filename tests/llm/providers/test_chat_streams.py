@@ -9,7 +9,8 @@ from wire_helpers import blocks_of, check_rules
 
 from omni_tui.core.messages import Block, Text, Thinking, ToolUse
 from omni_tui.core.stream import StreamEvent
-from omni_tui.llm.providers.openai_chat import ChatAssembly, Quirks
+from omni_tui.llm.providers.openai_chat import ChatAssembly
+from omni_tui.llm.providers.quirks import Quirks
 
 
 def play(events: list[dict[str, Any]], quirks: Quirks | None = None) -> tuple[Block, ...]:

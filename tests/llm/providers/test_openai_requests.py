@@ -10,9 +10,9 @@ import pytest
 from omni_tui.core.errors import UnsupportedModalityError
 from omni_tui.core.messages import Attachment, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.tool import Tool
-from omni_tui.llm.providers import openai_chat, openai_responses
+from omni_tui.llm.providers import chat_request, responses_request
 from omni_tui.llm.providers.base import Options, Request, ThinkingLevel
-from omni_tui.llm.providers.openai_chat import Quirks
+from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.table import ENDPOINTS, OPENAI_QUIRKS
 
 SEALED = json.dumps({"id": "rs_1", "encrypted_content": "gAAA+/=="})
@@ -29,15 +29,15 @@ def request(*messages: Message, model: str = "gpt-5.5", **more: Any) -> Request:
 
 
 def responses(*messages: Message, **more: Any) -> dict[str, Any]:
-    return openai_responses.build_request(request(*messages, **more))
+    return responses_request.build_request(request(*messages, **more))
 
 
 def chat(*messages: Message, quirks: Quirks | None = None, **more: Any) -> dict[str, Any]:
-    return openai_chat.build_request(request(*messages, **more), quirks)
+    return chat_request.build_request(request(*messages, **more), quirks)
 
 
 def test_the_plainest_responses_request() -> None:
-    assert responses() == {
+    assert responses(options={"cache": None}) == {
         "model": "gpt-5.5",
         "stream": True,
         "store": False,

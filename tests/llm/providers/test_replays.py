@@ -12,7 +12,7 @@ from omni_tui.core.messages import Block, Message, Text, Thinking, ToolUse
 from omni_tui.core.stream import Done, Failed
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.base import Request
-from omni_tui.llm.providers.openai_responses import build_request
+from omni_tui.llm.providers.responses_request import build_request
 
 WHOLE = [
     "anthropic-sdk-basic.sse",

@@ -24,8 +24,9 @@ from omni_tui.core.stream import (
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.providers.anthropic import AnthropicProvider
 from omni_tui.llm.providers.base import Options, Request
-from omni_tui.llm.providers.openai_chat import ChatProvider, Quirks
+from omni_tui.llm.providers.openai_chat import ChatProvider
 from omni_tui.llm.providers.openai_responses import ResponsesProvider
+from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.wire import WireProvider
 
 KEY = "test-key-4711-secret"
