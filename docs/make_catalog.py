@@ -21,8 +21,8 @@ from zipfile import ZipFile
 
 import msgspec
 
-from omni_tui.llm.catalog import BUNDLED, Snapshot
-from omni_tui.llm.model_info import PER, ModelInfo
+from omni_tui.llm.catalog import BUNDLED
+from omni_tui.llm.model_info import PER, ModelInfo, Snapshot
 from omni_tui.llm.models_dev import modalities, parse_api
 
 Tables = dict[str, dict[str, ModelInfo]]

@@ -2,6 +2,7 @@
 
     OmniError
       ConfigError      a file, key or value of the configuration
+      CatalogError     the data about models cannot be fetched or kept
       TreeError        NodeNotFoundError NotUserNodeError NotAssistantNodeError
       StoreError       NotFoundError AmbiguousIdError AlreadyExistsError SessionLockedError
                        StoreVersionError StoreUnavailableError
@@ -36,6 +37,10 @@ class OmniError(Exception):
 
 class ConfigError(OmniError):
     """A configuration, theme or command-line value cannot be used."""
+
+
+class CatalogError(OmniError):
+    """The data about models cannot be fetched or kept; the copy from before is still used."""
 
 
 class TreeError(OmniError):

@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import gzip
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from omni_tui.core.errors import ConfigError
-from omni_tui.llm.model_info import ModelInfo
+from omni_tui.llm.model_info import ModelInfo, Snapshot
 
 BUNDLED = Path(__file__).with_name("catalog.json.gz")
 CACHE_NAME = "models.json"
+URL_VARIABLE = "OMNI_TUI_MODELS_URL"
+"""Environment variable with another place to fetch the data from."""
+MAX_COPY_BYTES = 64 * 1024 * 1024
 
 Table = dict[str, ModelInfo]
 
 
-class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One copy of the data, as it lies on disk. A provider's models are decoded when asked for."""
+class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh found."""
 
+    changed: bool
+    """Whether the data is other than before."""
+    models: int
+    """How many models are known now."""
     made: str
-    """When the data was current, as `2026-11-21T07:30:00Z`."""
-    source: str
-    """The address it came from."""
-    etag: str | None = None
-    """What the source called this state."""
-    providers: dict[str, msgspec.Raw]
+    """When the data was current."""
 
 
 class Catalog:
     """Looks models up; reads nothing before the first look-up.
 
-    `cache_dir` may hold a copy that `catalog_refresh.refresh` fetched: for each provider the newest
-    copy that knows it counts. `overrides` (`provider/name` → fields of `ModelInfo`) wins over both
-    and may add models. All methods may be called from any thread.
+    `cache_dir` may hold a copy that `refresh` fetched: for each provider the newest copy that knows
+    it counts. `overrides` (`provider/name` → fields of `ModelInfo`) wins over both and may add
+    models; one of the wrong kind raises `ConfigError`. All methods may be called from any thread.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class Catalog:
     ) -> None:
         self.cache_dir = cache_dir
         self._overrides = dict(overrides or {})
+        for model, fields in self._overrides.items():
+            _overridden(model, None, fields)
         self._lock = threading.RLock()
         self._snapshots: tuple[Snapshot, ...] | None = None
         self._tables: dict[str, Table] = {}
@@ -71,7 +78,7 @@ class Catalog:
         provider, _, name = model.partition("/")
         return self._table(provider).get(name)
 
-    def list(self, provider: str | None = None) -> list[ModelInfo]:
+    def list(self, provider: str | None = None) -> Sequence[ModelInfo]:
         """The models of a provider, or of all, by id; without those their provider gave up."""
         names = self.providers() if provider is None else [provider]
         return [
@@ -81,28 +88,54 @@ class Catalog:
             if not info.deprecated
         ]
 
-    def providers(self) -> list[str]:
+    def providers(self) -> Sequence[str]:
         """The names of all providers that have models here."""
         named = {name for snapshot in self.snapshots() for name in snapshot.providers}
         named.update(model.partition("/")[0] for model in self._overrides)
         return sorted(named)
 
     def snapshots(self) -> tuple[Snapshot, ...]:
-        """The copies there are, the newest first; a fetched one that cannot be read is left out."""
+        """The copies there are, the newest first."""
         with self._lock:
             if self._snapshots is None:
-                found = [_read(BUNDLED)]
-                if self.cache_file is not None:
-                    found.append(_read(self.cache_file))
-                copies = [copy for copy in found if copy is not None]
+                fetched = self._fetched()
+                copies = [_bundled()] if fetched is None else [fetched, _bundled()]
                 self._snapshots = tuple(sorted(copies, key=lambda copy: copy.made, reverse=True))
             return self._snapshots
 
-    def forget(self) -> None:
-        """Read the data anew at the next look-up."""
+    async def refresh(self, url: str | None = None, *, timeout: float = 30.0) -> Refreshed:
+        """Fetch the data of models.dev, unless it is what is here already, and keep it.
+
+        `url` defaults to the variable `OMNI_TUI_MODELS_URL`, else to the site; `timeout` is in
+        seconds. Raises `CatalogError` when that fails: then nothing has changed. Without a
+        `cache_dir` the data counts for this catalogue alone.
+        """
+        from omni_tui.llm.catalog_fetch import MODELS_DEV, fetch, save
+
+        address = url or os.environ.get(URL_VARIABLE, "").strip() or MODELS_DEV
+        before = await asyncio.to_thread(self._fetched)
+        if before is not None and before.source != address:
+            before = None
+        fetched = await fetch(address, before, timeout=timeout)
+        if self.cache_file is not None:
+            await asyncio.to_thread(save, fetched, self.cache_file)
         with self._lock:
-            self._snapshots = None
+            self._snapshots = (fetched, _bundled())
             self._tables = {}
+        models = await asyncio.to_thread(self.list)
+        changed = before is None or fetched.providers is not before.providers
+        return Refreshed(changed=changed, models=len(models), made=fetched.made)
+
+    def _fetched(self) -> Snapshot | None:
+        """The copy in the cache; `None` when there is none, or it cannot be read."""
+        if self.cache_file is None:
+            return None
+        try:
+            if self.cache_file.stat().st_size > MAX_COPY_BYTES:
+                return None
+            return msgspec.json.decode(self.cache_file.read_bytes(), type=Snapshot)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def _table(self, provider: str) -> Table:
         with self._lock:
@@ -114,8 +147,10 @@ class Catalog:
         table: Table = {}
         for snapshot in self.snapshots():
             if provider in snapshot.providers:
-                table = msgspec.json.decode(snapshot.providers[provider], type=Table)
-                break
+                # Rows of a later version, or changed by somebody, count as if they were not there.
+                with contextlib.suppress(msgspec.DecodeError):
+                    table = msgspec.json.decode(snapshot.providers[provider], type=Table)
+                    break
         for model, fields in self._overrides.items():
             owner, _, name = model.partition("/")
             if owner == provider:
@@ -124,7 +159,6 @@ class Catalog:
 
 
 def _overridden(model: str, known: ModelInfo | None, fields: Mapping[str, Any]) -> ModelInfo:
-    """Raises `ConfigError` when a field has the wrong kind."""
     base: dict[str, Any] = msgspec.to_builtins(known) if known is not None else {"id": model}
     try:
         return msgspec.convert({**base, **fields}, ModelInfo)
@@ -132,11 +166,7 @@ def _overridden(model: str, known: ModelInfo | None, fields: Mapping[str, Any]) 
         raise ConfigError(f'models."{model}": {error}', key=f"models.{model}") from None
 
 
-def _read(file: Path) -> Snapshot | None:
-    try:
-        data = file.read_bytes()
-        if file.suffix == ".gz":
-            data = gzip.decompress(data)
-        return msgspec.json.decode(data, type=Snapshot)
-    except (OSError, EOFError, msgspec.DecodeError):
-        return None
+@functools.cache
+def _bundled() -> Snapshot:
+    """What is shipped: constant, so that every catalogue may share it."""
+    return msgspec.json.decode(gzip.decompress(BUNDLED.read_bytes()), type=Snapshot)

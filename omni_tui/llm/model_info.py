@@ -90,3 +90,16 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def provider(self) -> str:
         """The part of the id before the first slash."""
         return self.id.partition("/")[0]
+
+
+class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One copy of the data, as it lies on disk. A provider's models are decoded when asked for."""
+
+    made: str
+    """When the data was current, as `2026-11-21T07:30:00Z`."""
+    source: str
+    """The address, or the packages, it came from."""
+    etag: str | None = None
+    """What the source calls this state."""
+    providers: dict[str, msgspec.Raw]
+    """By name: an object of `ModelInfo` by the name of the model."""
