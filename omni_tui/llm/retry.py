@@ -14,6 +14,10 @@ from omni_tui.core.errors import OmniError, ProviderError
 from omni_tui.core.stream import Failed, StreamEvent
 
 OnRetry: TypeAlias = Callable[[int, float, OmniError], None]
+"""Called before a wait: the number of the failed request from 1, the seconds, and its error."""
+
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+"""HTTP answers worth asking again for; connections that fail are too."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,9 +26,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int = 3
     """Requests after the first one; 0 never repeats."""
     base: float = 1.0
-    """Seconds: the n-th wait is drawn from 0 to `base * 2**n`, n from 0."""
+    """Seconds: the wait before repeat n, counted from 0, is drawn from 0 to `base * 2**n`."""
     max_retry_after: float = 60.0
     """Seconds: a provider that wants a longer wait is given up at once."""
+    deadline: float | None = 300.0
+    """Seconds after the first request: no wait begins that would end later. Fallbacks share it."""
 
     def delay(self, attempt: int, error: ProviderError, draw: Callable[[], float]) -> float | None:
         """Seconds to wait before repeat number `attempt` (from 1), `None` to give up.
@@ -50,10 +56,10 @@ async def stream_with_retry(
 ) -> AsyncGenerator[StreamEvent, None]:
     """The events of `open_stream()`, asked again while it fails before its first event.
 
-    Only a `Failed` whose error is `retryable` is repeated, and never once anything else was
-    emitted. `on_retry(attempt, delay, error)` is called before each wait, attempts counted from 1.
-    No wait begins that would end past `deadline` (a reading of `clock`). The `Failed` that is
-    finally passed on has the number of requests made in its `details["attempts"]`.
+    Only a `Failed` whose error is `retryable` is repeated (its HTTP status, if it has one, being
+    among `RETRIED_STATUSES`), and never once anything else was emitted. No wait begins that would
+    end past `deadline` (a reading of `clock`). The `Failed` that is finally passed on has the
+    number of requests made in its `details["attempts"]`.
     """
     attempt = 1
     while True:
@@ -87,5 +93,8 @@ def _next_delay(
     policy: RetryPolicy, attempt: int, error: OmniError, draw: Callable[[], float]
 ) -> float | None:
     if attempt > policy.max_retries or not isinstance(error, ProviderError) or not error.retryable:
+        return None
+    status = error.details.get("status")
+    if isinstance(status, int) and status not in RETRIED_STATUSES:
         return None
     return policy.delay(attempt, error, draw)
