@@ -77,7 +77,7 @@ class SSEServer(socketserver.ThreadingTCPServer):
 
     def hang_up(self) -> None:
         with self._lock:
-            for connection in self.connections:
+            for connection in tuple(self.connections):
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 

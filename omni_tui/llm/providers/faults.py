@@ -5,6 +5,7 @@ Nothing of an SDK is imported here: their exceptions are told apart by what they
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,6 +116,23 @@ def page_instead_of_stream(origin: Origin) -> BrokenStreamError:
     return BrokenStreamError(
         f"{origin.provider} answered with a web page instead of a stream",
         hint=f"check the address {origin.host} and whether this network wants a log-in",
+    )
+
+
+def answer_instead_of_stream(body: bytes, origin: Origin) -> Exception | None:
+    """The fault for a whole answer where a stream should be; `None` when `body` says nothing."""
+    if body.lstrip()[:1] == b"<":
+        return page_instead_of_stream(origin)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    fields = _fields(value)
+    if any(fields.get(name) for name in ("message", "detail", "code")):
+        return ReportedError(value)
+    return BrokenStreamError(
+        f"{origin.provider} answered at once instead of streaming",
+        hint=f"does {origin.host} stream?",
     )
 
 

@@ -65,8 +65,6 @@ class ChatAssembly(Assembly):
         self._words: tuple[str, int] | None = None
 
     def feed(self, data: Any) -> None:
-        if data.get("error"):
-            raise ReportedError(data)
         self.model = data.get("model") or self.model
         usage = data.get("usage") or (data.get("x_groq") or {}).get("usage")
         if usage:
