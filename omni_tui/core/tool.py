@@ -41,6 +41,9 @@ class ToolReply(msgspec.Struct, frozen=True, kw_only=True):
     is_error: bool = False
 
 
+_ARGS = re.compile(r"^(?:Args|Arguments):[ ]*\n", re.MULTILINE)
+_ITEM = re.compile(r"\*{0,2}(\w+)(?: *\([^)]*\))? *: *(.*)")
+
 Handler: TypeAlias = Callable[[dict[str, Any], ToolContext], Awaitable[Any]]
 
 
@@ -96,7 +99,8 @@ def tool(
     A parameter annotated `ToolContext` is filled in and hidden from the model. Synchronous
     functions run in a thread. An `Args:` section in the docstring describes the parameters.
 
-    Raises `TypeError` when a parameter has no annotation or is variadic.
+    Raises `TypeError` when a parameter has no annotation, is variadic or positional-only, or has a
+    type without a JSON form.
     """
 
     def make(function: Callable[..., Any]) -> Tool:
@@ -117,24 +121,39 @@ def tool(
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[type[msgspec.Struct], str | None]:
-    hints = typing.get_type_hints(function, include_extras=True)
+    name = function.__name__
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{name}: {error}; a tool's types are defined in its module") from None
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     context_name = None
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(f"{function.__name__}: a tool takes no *{parameter.name}")
+            raise TypeError(f"{name}: a tool takes no *{parameter.name}")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise TypeError(f"{name}: {parameter.name!r} is positional-only, arguments have names")
         if parameter.name not in hints:
-            raise TypeError(
-                f"{function.__name__}: parameter {parameter.name!r} needs an annotation"
-            )
-        if hints[parameter.name] is ToolContext:
+            raise TypeError(f"{name}: parameter {parameter.name!r} needs an annotation")
+        hint = hints[parameter.name]
+        if hint is ToolContext:
             context_name = parameter.name
-        elif parameter.default is parameter.empty:
-            fields.append((parameter.name, hints[parameter.name]))
-        else:
-            fields.append((parameter.name, hints[parameter.name], parameter.default))
+            continue
+        if parameter.default is None:
+            hint = hint | None
+        _require_schema(name, parameter.name, hint)
+        default = () if parameter.default is parameter.empty else (parameter.default,)
+        fields.append((parameter.name, hint, *default))
     struct = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
     return struct, context_name
+
+
+def _require_schema(function: str, parameter: str, hint: Any) -> None:
+    try:
+        msgspec.json.schema(hint)
+    except TypeError as error:
+        reason = str(error).splitlines()[-1]
+        raise TypeError(f"{function}: parameter {parameter!r} has no JSON form: {reason}") from None
 
 
 def _schema(params: type[msgspec.Struct], notes: dict[str, str]) -> dict[str, Any]:
@@ -152,19 +171,27 @@ def _schema(params: type[msgspec.Struct], notes: dict[str, str]) -> dict[str, An
 
 
 def _docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """The description, and what the `Args:` section says of each parameter."""
     text = inspect.getdoc(function) or ""
-    head, _, tail = text.partition("\nArgs:\n")
-    arguments = re.split(r"\n\n?(?=\S)", tail, maxsplit=1)[0]
+    found = _ARGS.search(text)
+    if found is None:
+        return text.strip(), {}
     notes: dict[str, str] = {}
-    current = None
-    for line in arguments.splitlines():
-        match = re.match(r"    (\w+)(?: \([^)]*\))?: *(.*)$", line)
-        if match:
-            current = match[1]
-            notes[current] = match[2]
-        elif current and line.strip():
-            notes[current] += " " + line.strip()
-    return head.strip(), notes
+    current, margin = "", None
+    for line in text[found.end() :].splitlines():
+        if not line.strip():
+            continue
+        indent = len(line) - len(line.lstrip())
+        margin = indent if margin is None else margin
+        item = _ITEM.match(line.strip()) if indent == margin else None
+        if item:
+            current = item[1]
+            notes[current] = item[2]
+        elif indent > margin and current:
+            notes[current] = f"{notes[current]} {line.strip()}".strip()
+        else:
+            break
+    return text[: found.start()].strip(), notes
 
 
 def _handler(

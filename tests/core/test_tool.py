@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import threading
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 import pytest
@@ -211,6 +212,82 @@ def test_a_function_that_cannot_be_a_tool_is_refused_when_it_is_made() -> None:
     def keywords(**things: str) -> None:
         pass
 
-    for function, complaint in ((bare, "'x'"), (variadic, "things"), (keywords, "things")):
+    def nameless(x: int, /) -> None:
+        pass
+
+    def strange(a: int, thing: Path | asyncio.Event) -> None:
+        pass
+
+    def unknown(x: int) -> None:
+        pass
+
+    unknown.__annotations__["x"] = "Nowhere"
+    for function, complaint in (
+        (bare, "'x'"),
+        (variadic, "things"),
+        (keywords, "things"),
+        (nameless, "nameless: 'x' is positional-only"),
+        (strange, "strange: parameter 'thing' has no JSON form: .*Path"),
+        (unknown, "unknown: name 'Nowhere' is not defined"),
+    ):
         with pytest.raises(TypeError, match=complaint):
             tool(function)
+
+
+@dataclasses.dataclass
+class Box:
+    width: int
+    height: int = 2
+
+
+class Choice(TypedDict):
+    name: str
+    weight: NotRequired[float]
+
+
+async def test_dataclasses_and_typed_dicts_are_objects_and_none_makes_optional() -> None:
+    @tool
+    async def pack(box: Box, choice: Choice, spare: Box = Box(1), note: str = None) -> Any:  # type: ignore[assignment]  # noqa: B008, RUF013
+        return (box, choice, spare, note)
+
+    properties = pack.input_schema["properties"]
+    assert pack.input_schema["required"] == ["box", "choice"]
+    assert properties["spare"] == {"$ref": "#/$defs/Box", "default": {"width": 1, "height": 2}}
+    assert properties["note"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+    assert pack.input_schema["$defs"]["Choice"]["required"] == ["name"]
+    said = await call(pack, box={"width": 3}, choice={"name": "a"})
+    assert said == (Box(3), {"name": "a"}, Box(1), None)
+    with pytest.raises(ToolError, match=r"\$\.box\.width"):
+        await call(pack, box={"width": "wide"}, choice={"name": "a"})
+
+
+@pytest.mark.parametrize(
+    ("text", "description", "notes"),
+    [
+        ("Look.", "Look.", {}),
+        ("Args:\n        a: The first.\n        b: The second.\n", "", {"a": "The first."}),
+        (
+            "Look.\n\n    Arguments:\n        a (int, optional): The\n            first: one.\n"
+            "\n        b:\n            Below.\n\n    Raises:\n        OSError: Never.\n    ",
+            "Look.",
+            {"a": "The first: one.", "b": "Below."},
+        ),
+        ("Look.\n\n  Args:\n    a: One.\n  More words.\n  b: no", "Look.", {"a": "One."}),
+    ],
+)
+def test_argument_sections_are_read_as_people_write_them(
+    text: str, description: str, notes: dict[str, str]
+) -> None:
+    def look(a: int, b: int) -> None:
+        pass
+
+    look.__doc__ = text
+    made = tool(look)
+    assert made.description == description
+    said = {
+        name: each["description"]
+        for name, each in made.input_schema["properties"].items()
+        if "description" in each
+    }
+    assert said | notes == said
+    assert ("b" in said) is ("b:" in text and "b: no" not in text)
