@@ -19,8 +19,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens read from the provider's prompt cache."""
     cache_write: int = 0
     """Tokens written to the provider's prompt cache."""
-    cost: float = 0.0
-    """US dollars; 0 when the price is unknown."""
+    cost: float | None = None
+    """US dollars; `None` when no price is known. A sum counts the steps whose price is known."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -28,7 +28,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             output=self.output + other.output,
             cache_read=self.cache_read + other.cache_read,
             cache_write=self.cache_write + other.cache_write,
-            cost=self.cost + other.cost,
+            cost=other.cost if self.cost is None else self.cost + (other.cost or 0.0),
         )
 
     @property

@@ -21,6 +21,7 @@ from omni_tui.core.tool import Tool
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.output import MAX_CORRECTIONS, Output, correction, output_of
+from omni_tui.llm.pricing import with_cost
 from omni_tui.llm.providers.attachments import attachments, unsupported
 from omni_tui.llm.providers.base import Model, Options, Request
 from omni_tui.llm.retry import OnRetry, RetryPolicy, stream_with_retry
@@ -51,7 +52,8 @@ async def stream_events(
     Whatever a provider does (raise, stop early, go on after the end), this holds. Faults before the
     first event are retried by `retry`; a model whose provider still fails then is given up for the
     next of `fallbacks`. After the first event a fault is final. The request's `model` is replaced
-    by the name of the model asked.
+    by the name of the model asked. The usage at the end has a cost where the provider or the
+    catalogue knows the price.
     """
     policy = retry or RetryPolicy()
     deadline = None if policy.deadline is None else time.monotonic() + policy.deadline
@@ -67,11 +69,12 @@ async def stream_events(
                 async for event in events:
                     is_over = isinstance(event, _ENDS)
                     if isinstance(event, Failed):
-                        failed = event
+                        failed = with_cost(target, event)
                         break
-                    yield event
-                    if is_over:
+                    if isinstance(event, Done):
+                        yield with_cost(target, event)
                         return
+                    yield event
                     count += 1
                     if count % EVENTS_PER_BREATH == 0:
                         await asyncio.sleep(0)
@@ -97,8 +100,10 @@ async def _fit(request: Request, model: Model) -> Request:
     """
     attached = list(attachments(request))
     output = request.output
+    if model.catalog is not None:
+        await model.catalog.load()
     if attached or output is not None:
-        info = await asyncio.to_thread(lambda: model.info)
+        info = model.info
         inputs = info.inputs if info is not None else None
         for attachment in attached if inputs is not None else ():
             kind = kind_of(attachment.media_type)

@@ -137,7 +137,7 @@ def _node_from(row: Row) -> tuple[Node, int | None]:
             output=written,
             cache_read=cache_read,
             cache_write=cache_write,
-            cost=cost or 0.0,
+            cost=cost,
         )
     try:
         created = datetime.fromisoformat(created_at)

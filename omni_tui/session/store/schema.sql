@@ -48,7 +48,7 @@ CREATE TABLE nodes (
   output       INTEGER,                        -- tokens written
   cache_read   INTEGER,
   cache_write  INTEGER,
-  cost         REAL,                           -- US dollars; 0 if the price is unknown
+  cost         REAL,                           -- US dollars; null if the price is unknown
   message      TEXT NOT NULL,                  -- JSON: role, content blocks, created_at
   UNIQUE (session_id, id),
   FOREIGN KEY (session_id, parent_id) REFERENCES nodes (session_id, id) DEFERRABLE INITIALLY DEFERRED
