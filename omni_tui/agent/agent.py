@@ -56,6 +56,8 @@ class Agent(Hooks):
         keep_partial: After a cancel or an error, keep what was completed and the partial reply;
             otherwise the history is as it was before the run.
         retry: What to do about faults before the first event of a step.
+        fallbacks: Models to ask in turn for a step whose model fails for good before its first
+            event; the next step begins with `model` again.
         cwd: The working folder of tools.
         registry: Finds providers; its own by default, closed with the agent.
         journal: Where completed messages are written down.
@@ -77,6 +79,7 @@ class Agent(Hooks):
         tool_timeout: TimeoutOf = 30.0,
         keep_partial: bool = False,
         retry: RetryPolicy | None = None,
+        fallbacks: Iterable[str | Model] = (),
         cwd: Path | None = None,
         registry: ProviderRegistry | None = None,
         journal: Journal | None = None,
@@ -93,6 +96,7 @@ class Agent(Hooks):
         self.tool_timeout = tool_timeout
         self.keep_partial = keep_partial
         self.retry = retry or RetryPolicy()
+        self.fallbacks = tuple(fallbacks)
         self.session_id = session_id
         self.journal = journal
         self.context = ToolContext(cwd=cwd or Path.cwd(), session_id=session_id)

@@ -71,11 +71,16 @@ class Resumed(_Payload, frozen=True, kw_only=True, tag="resume"):
 
 
 class Retrying(_Payload, frozen=True, kw_only=True, tag="retry"):
-    """A request failed and will be sent again in `delay` seconds."""
+    """A request failed and will be sent again in `delay` seconds.
+
+    With `fallback`, `model` is given up after `attempt` requests and that model is asked at once.
+    """
 
     attempt: int
     delay: float
     error: OmniError
+    model: str = ""
+    fallback: str | None = None
 
 
 class RunFailed(_Payload, frozen=True, kw_only=True, tag="error"):

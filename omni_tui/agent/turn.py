@@ -33,7 +33,7 @@ from omni_tui.core.stream import Done, Failed, Response
 from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.api import stream_events
-from omni_tui.llm.providers.base import Request
+from omni_tui.llm.providers.base import Model, Request
 
 if TYPE_CHECKING:
     from omni_tui.agent.agent import Agent
@@ -64,6 +64,8 @@ class Loop:
         self.run = run
         self.start = len(agent.history)
         self.usage = Usage()
+        self.model: str | Model = agent.model
+        """Who answers the step."""
         self.last: Response | None = None
         self.open: tuple[ToolUse, ...] = ()
         """The uses being decided or run."""
@@ -138,7 +140,7 @@ class Loop:
 
     async def _step(self) -> Response:
         agent = self.agent
-        model = agent.registry.resolve(agent.model)
+        model = self.model = agent.registry.resolve(agent.model)
         request = Request(
             model=model.name,
             messages=tuple(agent.history),
@@ -148,7 +150,14 @@ class Loop:
         )
         accumulator = agent.accumulator = Accumulator()
         start = time.monotonic()
-        events = stream_events(model, request, retry=agent.retry, on_retry=self._retrying)
+        events = stream_events(
+            model,
+            request,
+            fallbacks=[agent.registry.resolve(each) for each in agent.fallbacks],
+            retry=agent.retry,
+            on_retry=self._retrying,
+            on_fallback=self._falling_back,
+        )
         async with aclosing(events):
             async for event in events:
                 accumulator.apply(event)
@@ -156,7 +165,7 @@ class Loop:
                     agent.emit(event)
         facts = Facts(
             usage=accumulator.usage,
-            model=str(model),
+            model=str(self.model),
             stop_reason=accumulator.stop_reason,
             duration_ms=round((time.monotonic() - start) * 1000),
         )
@@ -170,7 +179,7 @@ class Loop:
             messages=(message,),
             stop_reason=accumulator.stop_reason,
             usage=accumulator.usage,
-            model=str(model),
+            model=str(self.model),
         )
         saved = self._add(message, facts, self.last)
         self.open, self.results = message.tool_uses, {}
@@ -230,7 +239,20 @@ class Loop:
         return tool is not None and tool.handler is None and not tool.asks_person
 
     def _retrying(self, attempt: int, delay: float, error: OmniError) -> None:
-        self.agent.emit(Retrying(attempt=attempt, delay=delay, error=error))
+        model = str(self.model)
+        self.agent.emit(Retrying(attempt=attempt, delay=delay, error=error, model=model))
+
+    def _falling_back(self, failed: Model, spare: Model, error: OmniError) -> None:
+        self.model = spare
+        self.agent.emit(
+            Retrying(
+                attempt=error.details.get("attempts", 1),
+                delay=0.0,
+                error=error,
+                model=str(failed),
+                fallback=str(spare),
+            )
+        )
 
     def _add(
         self, message: Message, facts: Facts, step: Response | None = None
@@ -291,7 +313,7 @@ class Loop:
         accumulator = agent.accumulator
         facts = Facts(
             usage=accumulator.usage if accumulator else None,
-            model=str(agent.model),
+            model=str(self.model),
             stop_reason="cancelled" if status == "cancelled" else "error",
             status=status,
             error=str(error) if error else None,

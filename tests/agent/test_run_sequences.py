@@ -277,6 +277,35 @@ async def test_a_fault_before_the_first_word_is_told_and_asked_again() -> None:
     await agent.close()
 
 
+async def test_a_model_that_fails_for_good_gives_way_to_the_next_for_this_step() -> None:
+    down = OverloadedError("down", status=503)
+    first = ScriptedProvider([[Fail(down)]] * 4 + ["I am back."], name="first")
+    second = ScriptedProvider(["Here."], name="second")
+    agent = make_agent(first, fallbacks=[second.model("spare")])
+    run = agent.prompt("Hi")
+    events = await all_events(run)
+    retries = [event.payload for event in events if isinstance(event.payload, Retrying)]
+    assert [retry.fallback for retry in retries] == [None, None, None, "second/spare"]
+    assert (retries[-1].attempt, retries[-1].delay, retries[-1].error) == (4, 0.0, down)
+    assert {retry.model for retry in retries} == {"first/script"}
+    response = await run
+    assert (response.text, response.model) == ("Here.", "second/spare")
+    assert (await agent.ask("Again")).model == "first/script"
+    await agent.close()
+
+
+async def test_cancelling_ends_a_wait_for_the_next_try() -> None:
+    agent = make_agent([[Fail(OverloadedError("busy", retry_after=59.0))], "never"])
+    run = agent.prompt("Hi")
+    async for event in run:
+        if isinstance(event.payload, Retrying):
+            assert agent.cancel()
+    with pytest.raises(AgentRunError) as caught:
+        await run
+    assert caught.value.outcome == "cancelled"
+    await agent.close()
+
+
 async def test_an_error_that_no_retry_mends_is_not_retried() -> None:
     provider = ScriptedProvider([[Fail(AuthError("refused"))], "never"])
     agent = make_agent(provider)
