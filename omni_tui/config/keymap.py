@@ -9,9 +9,10 @@ from __future__ import annotations
 import string
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from omni_tui.config.settings import nearest
 from omni_tui.core.errors import ConfigError
@@ -30,8 +31,7 @@ CONTEXTS: Mapping[Context, str] = MappingProxyType(
 """Where a key counts, and the words for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One thing a person can do."""
 
     id: str
@@ -62,6 +62,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("session.new", ("ctrl+n",), "new", "Start a session."),
     Action("session.list", ("ctrl+s",), "sessions", "Find and open a session."),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
+    Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
     Action("view.thinking", ("ctrl+t",), "thinking", "Show or fold the model's thinking."),
     Action("view.tools", ("ctrl+o",), "tools", "Show or fold what tools printed."),
     Action("view.tree", ("f3",), "tree pane", "Show or hide the tree pane."),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from omni_tui.config.settings import nearest
 from omni_tui.core.errors import ConfigError
@@ -55,8 +56,7 @@ _STYLE = re.compile(r"(?:none|(?:not )?(?:bold|italic|underline|reverse|dim)(?: 
 _MAX_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class ThemeFile:
+class ThemeFile(msgspec.Struct, frozen=True):
     """One theme, every colour `#rrggbb` or `#rgb`."""
 
     name: str
@@ -83,7 +83,7 @@ class ThemeFile:
     """Waits for you."""
     error: str
     """Failed."""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The colours of `VARIABLES`, and any style variable of Textual."""
 
 

@@ -9,10 +9,10 @@ changed since it was last saved; a store writes just that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias, Unpack
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from omni_tui.core.errors import NodeNotFoundError
@@ -27,15 +27,14 @@ Parent: TypeAlias = int | None
 """The id of a node, or `None` for the place above the roots."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """What a store has to write; false when there is nothing."""
 
     nodes: tuple[Node, ...] = ()
     """New and altered nodes, parents before children."""
     removed: tuple[int, ...] = ()
     """Nodes to delete, children before parents."""
-    cursors: Mapping[Parent, int | None] = field(default_factory=dict)
+    cursors: Mapping[Parent, int | None] = msgspec.field(default_factory=dict)
     """Parents whose cursor moved; `None` as the value means it names no child any more."""
     head: int | UnsetType | None = UNSET
     """The new head; `UNSET` when it did not move."""

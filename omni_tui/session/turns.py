@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from omni_tui.session.node import Node
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """A prompt and all that answered it on one path.
 
     A path that does not begin with a prompt (an imported one) gives a first turn whose `prompt` is

@@ -6,9 +6,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from omni_tui.core.errors import ToolError
@@ -80,8 +80,7 @@ def _reply(output: str, code: int | None, limit: float) -> ToolReply:
     )
 
 
-@dataclass(frozen=True)
-class _Child:
+class _Child(msgspec.Struct, frozen=True):
     process: asyncio.subprocess.Process
     pipe: PipeReader
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 MAX_DIFF = 64 * 1024
 """Characters of a diff that are kept."""
@@ -14,8 +15,7 @@ _CONTEXT = 3
 _HEADER = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What changed: the diff's text (at most `MAX_DIFF` characters) and the line counts."""
 
     text: str

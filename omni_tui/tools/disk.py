@@ -15,9 +15,10 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from omni_tui.core.errors import ToolError
 
@@ -95,8 +96,7 @@ def open_regular(path: Path) -> BinaryIO:
         return _open_file(folder, path.name or ".")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A file about to change, in a folder held open and locked."""
 
     folder: int

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.messages import ToolUse
-from omni_tui.core.tool import Tool, ToolContext
+from omni_tui.core.tool import Tool
 from omni_tui.tools import programs
-from omni_tui.tools.paths import allowed_roots, is_inside, is_protected, real_paths
+from omni_tui.tools.paths import is_inside, is_protected, real_paths
 from omni_tui.tools.rules import Certainty, Effect, Rule
 from omni_tui.tools.subjects import (
     CHANGING_TOOLS,
@@ -29,15 +30,14 @@ from omni_tui.tools.subjects import (
     warnings,
 )
 
-__all__ = ["Effect", "Mode", "Permissions", "Rule", "Verdict", "describe", "widen"]
+__all__ = ["Effect", "Mode", "Permissions", "Rule", "Verdict", "describe"]
 
 Mode: TypeAlias = Literal["ask", "auto-edit", "plan", "yolo"]
 """What happens when no rule decides: `ask` before writing and shell, `auto-edit` writes in the
 working folder without asking, `plan` only reads, `yolo` asks nothing (deny rules still hold)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer about one tool use, with all an approval dialog needs."""
 
     effect: Effect
@@ -50,14 +50,7 @@ class Verdict:
     always_rule: Rule | None = None
     """Exactly the rule that "always" would store; `None` when nothing safe can be stored."""
     outside: tuple[Path, ...] = ()
-    """Real paths outside the allowed folders that the use needs: see `widen`."""
-
-
-def widen(context: ToolContext, verdict: Verdict) -> ToolContext:
-    """The context for one use that is allowed or approved: it may reach `verdict.outside` too."""
-    if not verdict.outside:
-        return context
-    return replace(context, allowed_paths=(*allowed_roots(context), *verdict.outside))
+    """Real paths outside the allowed folders that the use needs, once it is approved."""
 
 
 class Permissions:
@@ -114,7 +107,8 @@ class Permissions:
         )
         if effect != "ask":
             return verdict
-        return replace(verdict, always_rule=self._always(tool, use, subject, verdict.warnings))
+        rule = self._always(tool, use, subject, verdict.warnings)
+        return msgspec.structs.replace(verdict, always_rule=rule)
 
     def _judge(
         self, tool: Tool | None, use: ToolUse, subject: Subject

@@ -6,11 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from omni_tui.core.errors import ConfigError
 from omni_tui.tools import shell
@@ -24,8 +25,7 @@ _RULE = re.compile(r"([\w.*?:/-]+)(?:\((.+)\))?", re.DOTALL)
 _WILD = re.compile(r"[*?[]")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, dict=True):
     """One rule. Its text is `tool` or `tool(argument)`; the tool's name may hold `*` and `?`.
 
     For `bash` the argument is a command's words, and a last word `*` stands for any further words.

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from omni_tui.core.errors import ToolError
 from omni_tui.core.messages import scrub
@@ -77,14 +78,13 @@ def _candidates(place: Path, path: str, glob: str | None) -> tuple[Path, list[st
     return place, names, walk.complete
 
 
-@dataclass
-class _Search:
+class _Search(msgspec.Struct):
     """One run of the searching process."""
 
     root: Path
     pattern: str
     ignore_case: bool
-    found: list[tuple[str, int, str]] = field(default_factory=list)
+    found: list[tuple[str, int, str]] = msgspec.field(default_factory=list)
 
     async def run(self, names: list[str]) -> bool:
         """Search; whether it came to its end in time. Raises `ToolError` for a bad pattern."""

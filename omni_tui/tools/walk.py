@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 # fmt: off
 IGNORED = frozenset({
@@ -20,8 +21,7 @@ MAX_FILES = 200_000
 MAX_SECONDS = 10.0
 
 
-@dataclass
-class Walk:
+class Walk(msgspec.Struct):
     """The files beneath `root`, as sorted `/`-separated paths relative to it; links are left out.
 
     Ends early after `MAX_FILES` files or `MAX_SECONDS` seconds; `complete` says whether it did.
@@ -29,7 +29,7 @@ class Walk:
 
     root: Path
     skip: frozenset[str] = IGNORED
-    complete: bool = field(default=True, init=False)
+    complete: bool = True
 
     def __iter__(self) -> Iterator[str]:
         deadline = time.monotonic() + MAX_SECONDS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from omni_tui.agent.decisions import Answer, Execute
 
@@ -12,20 +13,17 @@ GRACE = 0.3
 not answer a question nobody has read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """The person does something else first; `action` names what, if a key said so."""
 
     action: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """Stop the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(msgspec.Struct, frozen=True):
     """Run it, and let what fits `rule` run unasked: in this session, or always in this project."""
 
     rule: str

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omni_tui.core.errors import ToolError
 from omni_tui.core.messages import ToolUse
 from omni_tui.core.tool import Tool, ToolContext
 from omni_tui.tools.builtin import builtin_tools
-from omni_tui.tools.permissions import Mode, Permissions, Verdict, describe, widen
+from omni_tui.tools.permissions import Mode, Permissions, Verdict, describe
 from omni_tui.tools.rules import Rule
 
 TOOLS = {tool.name: tool for tool in builtin_tools()}
@@ -278,14 +279,14 @@ async def test_an_approved_use_may_reach_the_file_outside_and_no_other(
 ) -> None:
     verdict = decide(work, "read_file", path="../secret.txt")
     assert verdict.outside == (tmp_path / "secret.txt",)
-    context = widen(ToolContext(cwd=work), verdict)
-    assert context.allowed_paths == (work, tmp_path / "secret.txt")
+    context = ToolContext(cwd=work, allowed_paths=(work, *verdict.outside))
     read = TOOLS["read_file"].handler
     assert read is not None
     assert "secret" in await read({"path": "../secret.txt"}, context)
-    inside = decide(work, "read_file", path="a.txt")
-    plain = ToolContext(cwd=work)
-    assert widen(plain, inside) is plain
+    (tmp_path / "other.txt").write_text("not asked for")
+    with pytest.raises(ToolError, match="Outside"):
+        await read({"path": "../other.txt"}, context)
+    assert decide(work, "read_file", path="a.txt").outside == ()
 
 
 @pytest.mark.parametrize(

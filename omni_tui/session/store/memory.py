@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Unpack
 
+import msgspec
 from msgspec import UNSET
 
 from omni_tui.core.errors import AlreadyExistsError, StoreError
@@ -28,11 +28,10 @@ _COLUMN = {name: index for index, name in enumerate(rows.NODE_COLUMNS)}
 _IDENTITY = tuple(_COLUMN[name] for name in ("kind", "run_id", "created_at"))
 
 
-@dataclass(slots=True)
-class _Session:
+class _Session(msgspec.Struct):
     record: dict[str, object]
-    nodes: dict[int, rows.Row] = field(default_factory=dict)
-    cursors: dict[int | None, int] = field(default_factory=dict)
+    nodes: dict[int, rows.Row] = msgspec.field(default_factory=dict)
+    cursors: dict[int | None, int] = msgspec.field(default_factory=dict)
     head: int | None = None
 
 

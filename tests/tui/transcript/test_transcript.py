@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import pytest
+from msgspec import structs
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
 from transcript_app import HOSTILE, ListSource, TranscriptApp, flushed, message, screen, settled
@@ -362,7 +362,7 @@ async def test_hostile_text_is_shown_and_never_obeyed(size: tuple[int, int]) -> 
             Notice("error", payload, payload),
         )
         entry = message(key, *parts)
-        entries.append(dataclasses.replace(entry, name=payload, meta=payload, position=(1, 2)))
+        entries.append(structs.replace(entry, name=payload, meta=payload, position=(1, 2)))
     app = TranscriptApp(entries)
     async with app.run_test(size=size) as pilot:
         await pilot.press("ctrl+t", "ctrl+o", "home")

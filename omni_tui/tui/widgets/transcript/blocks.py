@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 MAX_LINES = 60
 MAX_CHARS = 4_096
@@ -33,8 +34,7 @@ _UNDECIDED = re.compile(
 _CLOSING = re.compile(r"[ \t]*(`+|~+)[ \t]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A part of a text that can be parsed alone.
 
     `first` is false where it goes on with the block before. `head` is the info string of a fence,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from omni_tui.tui.widgets.transcript.lines import Line, blank
 from omni_tui.tui.widgets.transcript.live import LivePart
@@ -14,8 +15,7 @@ from omni_tui.tui.widgets.transcript.parts import header, part_lines
 Unfolded = Callable[[int, Part], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class PartLayout:
+class PartLayout(msgspec.Struct, frozen=True):
     """A part and its lines."""
 
     part: Part
@@ -23,8 +23,7 @@ class PartLayout:
     lines: list[Line]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryLayout:
+class EntryLayout(msgspec.Struct, frozen=True):
     """A message, its lines, and those of its parts for the next time."""
 
     entry: Entry

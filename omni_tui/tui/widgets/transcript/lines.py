@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 
-@dataclass(slots=True, eq=False)
-class Link:
+class Link(msgspec.Struct, eq=False):
     """Cells `start` to `end` (of the line's body) lead to `url`."""
 
     start: int
@@ -18,8 +16,7 @@ class Link:
     url: str
 
 
-@dataclass(slots=True, eq=False)
-class Line:
+class Line(msgspec.Struct, eq=False):
     """One line of a message: what is painted and what may be selected.
 
     `bar` names what stands left of the body (see `paint`), `header` is the line with the name,
@@ -40,7 +37,7 @@ class Line:
     fill: Style | None = None
     header: bool = False
     toggles: int | None = None
-    strip: Strip | None = field(default=None, repr=False)
+    strip: Strip | None = None
 
     @property
     def text(self) -> str:

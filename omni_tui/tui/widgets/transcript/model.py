@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 ToolStatus = Literal["running", "asks", "done", "failed", "rejected", "cancelled", "interrupted"]
 NoticeKind = Literal["error", "info", "waits"]
 DeltaKind = Literal["text", "thinking"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(msgspec.Struct, frozen=True):
     """Markdown, of a person or a model."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(msgspec.Struct, frozen=True):
     """A model's thinking: one line until it is unfolded."""
 
     text: str
     done: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRow:
+class ToolRow(msgspec.Struct, frozen=True):
     """One use of a tool: one line (`detail` at its right end), its output or diff under it.
 
     Output is folded by default, a diff is open.
@@ -42,8 +40,7 @@ class ToolRow:
     diff: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A line from the program itself, with a hint of what to do next."""
 
     kind: NoticeKind
@@ -54,8 +51,7 @@ class Notice:
 Part = Prose | Thought | ToolRow | Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One message as it is shown.
 
     `key` is unique in a session; `name` is "you" or the short name of a model; `position` is
@@ -84,8 +80,7 @@ class Source(Protocol):
         """(characters, newlines) of the message, cheap: asked for every message of the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeBlock:
+class CodeBlock(msgspec.Struct, frozen=True):
     """A fenced block of a message."""
 
     language: str

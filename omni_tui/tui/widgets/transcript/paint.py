@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -16,8 +15,7 @@ MEASURE = 100
 _ROOMY = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(msgspec.Struct, frozen=True):
     """Where things stand in a width: `left` cells of air, the bar, a space, the body, `right`."""
 
     width: int

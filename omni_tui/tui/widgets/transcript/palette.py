@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
+import msgspec
 from rich.style import Style
 
 PREFIX = "transcript--"
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True):
     """One Rich style per meaning; each field is the component class `transcript--<name>`."""
 
     text: Style
@@ -43,7 +42,7 @@ class Palette:
     @classmethod
     def resolve(cls, style: Callable[[str], Style]) -> Palette:
         """The palette of a theme; `style` gives the style of a component class."""
-        return cls(**{field.name: style(component(field.name)) for field in fields(cls)})
+        return cls(**{name: style(component(name)) for name in cls.__struct_fields__})
 
 
 def component(name: str) -> str:
@@ -51,7 +50,7 @@ def component(name: str) -> str:
     return PREFIX + name.replace("_", "-")
 
 
-COMPONENTS = frozenset(component(field.name) for field in fields(Palette))
+COMPONENTS = frozenset(component(name) for name in Palette.__struct_fields__)
 
 CSS = """
 Transcript {

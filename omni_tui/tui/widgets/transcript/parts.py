@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
+from msgspec import structs
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -103,7 +103,7 @@ def crop(text: str, cells: int) -> str:
 
 def thinking(renderer: Renderer) -> Renderer:
     """A renderer for thoughts: quieter and a little narrower."""
-    palette = replace(renderer.palette, text=renderer.palette.thought)
+    palette = structs.replace(renderer.palette, text=renderer.palette.thought)
     return Renderer(palette, renderer.measure - 2, renderer.width - 2, renderer.painter)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len, split_graphemes
 from rich.segment import Segment
 from rich.style import Style
@@ -20,8 +20,7 @@ _CLOSING = "、。，．・：；？！）」』】〕〉》！，．：；？�
 _ATOM = re.compile(rf" +|[{_WIDE}][{re.escape(_CLOSING)}\ufe0f]*|[^ {_WIDE}]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A run of text in one style, perhaps a link."""
 
     text: str
@@ -29,8 +28,7 @@ class Span:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A wrapped line: segments, their width, links in cells, and how it joins the one before."""
 
     segments: list[Segment]
