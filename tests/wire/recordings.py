@@ -11,6 +11,13 @@ from wire.server import chunks, messages
 
 DATA = Path(__file__).parent / "data"
 
+NAMES = tuple(sorted(path.name for path in DATA.iterdir() if path.suffix in (".sse", ".jsonl")))
+
+
+def dialect_of(name: str) -> str:
+    """The dialect a recording is in: `anthropic`, `responses` or `chat`."""
+    return name.partition("-")[0]
+
 
 def events(name: str) -> list[dict[str, Any]]:
     """The payloads of a recording, in order."""
@@ -36,3 +43,17 @@ def responses(name: str) -> list[list[dict[str, Any]]]:
             out.append([])
         out[-1].append(event)
     return out
+
+
+def streams() -> dict[str, tuple[bytes, ...]]:
+    """Every recorded answer under a name of its own, in pieces; some files hold several."""
+    found: dict[str, tuple[bytes, ...]] = {}
+    for name in NAMES:
+        stem = name.partition(".")[0]
+        several = responses(name) if name.startswith("responses-") else []
+        if len(several) > 1:
+            parts = {f"{stem}-{n}": messages(part) for n, part in enumerate(several, start=1)}
+            found.update(parts)
+        else:
+            found[stem] = pieces(name)
+    return found

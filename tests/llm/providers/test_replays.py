@@ -3,68 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from wire import recordings
+from wire import golden, recordings
 from wire.server import Ending, Reply, messages, sse_server
 from wire_helpers import ask, blocks_of, check_rules, collect, done_of, error_of, make
 
 from omni_tui.core.errors import BrokenStreamError, RateLimitError
 from omni_tui.core.messages import Block, Message, Text, Thinking, ToolUse
-from omni_tui.core.stream import Done, Failed
+from omni_tui.core.stream import Done
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.responses_request import build_request
 
-WHOLE = [
-    "anthropic-sdk-basic.sse",
-    "anthropic-sdk-refusal.sse",
-    "anthropic-sdk-tool-use.sse",
-    "anthropic-duplicate-message-start.jsonl",
-    "anthropic-server-web-fetch.jsonl",
-    "anthropic-thinking.jsonl",
-    "chat-azure-model-router.jsonl",
-    "chat-deepseek-reasoning-tool.jsonl",
-    "chat-groq-tool.jsonl",
-    "responses-item-id-rotation.jsonl",
-]
+
+@pytest.mark.parametrize("name", recordings.streams())
+async def test_a_recording_becomes_its_golden_message(name: str) -> None:
+    written = (golden.GOLDEN / f"{name}.json").read_text("utf-8")
+    assert golden.render(await golden.replay(name)) == written
 
 
-def dialect_of(name: str) -> str:
-    return name.partition("-")[0]
+def test_every_golden_file_has_its_recording() -> None:
+    assert {path.stem for path in golden.GOLDEN.iterdir()} == set(recordings.streams())
 
 
 async def replay(name: str) -> tuple[tuple[Block, ...], Done]:
-    with sse_server(Reply(pieces=recordings.pieces(name))) as server:
-        provider = make(dialect_of(name), server.url)
-        events = await collect(provider)
-        await provider.close()
+    events = await golden.replay(name.partition(".")[0])
     return blocks_of(events), done_of(events)
-
-
-async def test_plain_text_of_messages() -> None:
-    blocks, done = await replay("anthropic-sdk-basic.sse")
-    assert blocks == (Text(text="Hello there!"),)
-    assert done == Done(
-        stop_reason="stop", usage=Usage(input=11, output=6), model="claude-3-opus-latest"
-    )
-
-
-async def test_a_refusal_of_messages() -> None:
-    blocks, done = await replay("anthropic-sdk-refusal.sse")
-    assert blocks == ()
-    assert done.stop_reason == "refusal"
-    assert done.usage == Usage(input=20)
-
-
-async def test_text_and_a_tool_use_of_messages() -> None:
-    blocks, done = await replay("anthropic-sdk-tool-use.sse")
-    assert blocks == (
-        Text(text="I'll check the current weather in Paris for you."),
-        ToolUse(
-            id="toolu_01NRLabsLyVHZPKxbKvkfSMn", name="get_weather", input={"location": "Paris"}
-        ),
-    )
-    assert done.stop_reason == "tool_use"
-    assert done.usage == Usage(input=377, output=65)
 
 
 async def test_two_message_starts_count_once() -> None:
@@ -96,46 +59,6 @@ async def test_thinking_keeps_its_signature_byte_for_byte() -> None:
     assert thought.text.startswith("The previous result was 925.")
     assert answer == Text(text="925 ÷ 5 = 185")
     assert done.stop_reason == "stop"
-
-
-async def test_empty_choices_and_a_late_usage_chunk() -> None:
-    blocks, done = await replay("chat-azure-model-router.jsonl")
-    assert blocks == (Text(text="Capital of Denmark."),)
-    assert done == Done(
-        stop_reason="stop", usage=Usage(input=15, output=78), model="gpt-5-nano-2025-08-07"
-    )
-
-
-async def test_reasoning_and_a_fragmented_call() -> None:
-    blocks, done = await replay("chat-deepseek-reasoning-tool.jsonl")
-    thought, call = blocks
-    assert isinstance(thought, Thinking)
-    assert thought.text.startswith("The user is asking for the weather in San Francisco.")
-    assert call == ToolUse(
-        id="call_00_ioIn7yN9p1ZOMNpDLwd4MgAF",
-        name="weather",
-        input={"location": "San Francisco"},
-    )
-    assert done.stop_reason == "tool_use"
-    assert done.usage == Usage(input=19, output=83, cache_read=320)
-
-
-async def test_a_whole_call_in_one_chunk() -> None:
-    blocks, done = await replay("chat-groq-tool.jsonl")
-    assert blocks == (ToolUse(id="tk85n1k4m", name="weather", input={}),)
-    assert done.stop_reason == "tool_use"
-    assert done.usage == Usage(input=210, output=15)
-
-
-async def test_items_are_known_by_place_not_by_id() -> None:
-    blocks, done = await replay("responses-item-id-rotation.jsonl")
-    thought, answer = blocks
-    assert thought == Thinking(text="**Counting character occurrences**")
-    assert isinstance(answer, Text)
-    assert answer.text.startswith("There are **3** letter")
-    assert answer.signature == '{"phase": "final_answer"}'
-    assert done.stop_reason == "stop"
-    assert done.usage == Usage(input=19, output=105)
 
 
 async def test_an_error_in_the_middle_of_responses() -> None:
@@ -182,39 +105,12 @@ async def test_encrypted_reasoning_goes_back_exactly() -> None:
     assert sent[2]["call_id"] == call.id
 
 
-@pytest.mark.parametrize("name", WHOLE)
-async def test_a_cut_at_any_event_keeps_what_came(name: str) -> None:
-    pieces = recordings.pieces(name)
-    whole, _ = await replay(name)
-    cuts = range(len(pieces))
-    with sse_server(*(Reply(pieces=pieces[:cut]) for cut in cuts)) as server:
-        provider = make(dialect_of(name), server.url)
-        for cut in cuts:
-            events = await collect(provider)
-            kept = blocks_of(events)
-            if isinstance(events[-1], Done):
-                assert kept == whole, f"cut at {cut}: an answer called whole is not"
-                continue
-            assert isinstance(events[-1], Failed)
-            assert isinstance(events[-1].error, BrokenStreamError)
-            assert len(kept) <= len(whole)
-            for block, full in zip(kept, whole, strict=False):
-                assert type(block) is type(full)
-                if isinstance(block, ToolUse):
-                    assert block == full
-                else:
-                    assert isinstance(block, Text | Thinking)
-                    assert isinstance(full, Text | Thinking)
-                    assert full.text.startswith(block.text)
-        await provider.close()
-
-
 @pytest.mark.parametrize("name", ["anthropic-thinking.jsonl", "chat-deepseek-reasoning-tool.jsonl"])
 @pytest.mark.parametrize("ending", ["drop", "reset", "stall"])
 async def test_a_connection_lost_or_silent_in_the_middle(name: str, ending: Ending) -> None:
     reply = Reply(pieces=recordings.pieces(name)[:6], ending=ending)
     with sse_server(reply) as server:
-        provider = make(dialect_of(name), server.url, silence=1.0)
+        provider = make(recordings.dialect_of(name), server.url, silence=1.0)
         events = await collect(provider, ask())
         await provider.close()
     error = error_of(events)

@@ -22,10 +22,11 @@ from omni_tui.core.stream import (
     ToolUseStart,
 )
 from omni_tui.llm.accumulator import Accumulator
-from omni_tui.llm.providers.anthropic import AnthropicProvider
+from omni_tui.llm.providers.anthropic import AnthropicProvider, MessagesAssembly
+from omni_tui.llm.providers.assembly import Assembly
 from omni_tui.llm.providers.base import Options, Request
-from omni_tui.llm.providers.openai_chat import ChatProvider
-from omni_tui.llm.providers.openai_responses import ResponsesProvider
+from omni_tui.llm.providers.openai_chat import ChatAssembly, ChatProvider
+from omni_tui.llm.providers.openai_responses import ResponsesAssembly, ResponsesProvider
 from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.wire import WireProvider
 
@@ -41,6 +42,13 @@ def make(dialect: str, url: str, **settings: Any) -> WireProvider:
         return ResponsesProvider("openai", base_url=url + "/v1", **settings)
     settings.setdefault("quirks", Quirks())
     return ChatProvider("groq", base_url=url + "/v1", **settings)
+
+
+def assembly_for(dialect: str) -> Assembly:
+    """What reads an answer of `dialect`."""
+    if dialect == "anthropic":
+        return MessagesAssembly()
+    return ResponsesAssembly() if dialect == "responses" else ChatAssembly()
 
 
 def ask(text: str = "Hello", model: str = "some-model", **options: Any) -> Request:
