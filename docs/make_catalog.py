@@ -96,6 +96,8 @@ def add_litellm(tables: Tables, rows: Mapping[str, Any], today: str) -> None:
             if isinstance(row.get(key), int) and row[key] > 0
         }
         fields |= {field: bool(row[key]) for key, field in MARKS.items() if key in row}
+        if known is None:
+            fields.setdefault("tools", False)  # it names the models that can
         fields["inputs"] = _reads(row, known)
         if "supported_output_modalities" in row:
             fields["outputs"] = modalities(row["supported_output_modalities"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from omni_tui.core.errors import ConfigError, UnknownModelError
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.providers.base import Model, Provider
-from omni_tui.llm.providers.table import ENDPOINTS, INFERENCE, Endpoint
+from omni_tui.llm.providers.table import ALIASES, ENDPOINTS, INFERENCE, Endpoint
 
 DEMO = "demo"
 DEMO_MODEL = "demo/chat"
@@ -31,7 +32,7 @@ def parse_model(text: str) -> tuple[str, str]:
     provider, slash, name = text.strip().partition("/")
     if slash:
         if provider and name:
-            return provider, name
+            return ALIASES.get(provider, provider), name
         raise UnknownModelError(f"{text!r} is no model", hint="write provider/model")
     prefixes = _inference_map()
     fitting = [prefix for prefix in prefixes if provider.startswith(prefix)]
@@ -43,8 +44,12 @@ def parse_model(text: str) -> tuple[str, str]:
 class ProviderRegistry:
     """Makes providers when they are first asked for, and keeps them.
 
-    `providers` adds to the table or replaces rows of it: name → a function that makes the provider.
-    `catalog` tells what is known of their models; by default what is shipped.
+    Args:
+        providers: Adds to the table or replaces rows of it: name → a function that makes the
+            provider.
+        catalog: What is known of their models; by default what is shipped.
+        endpoints: The table, by name; `config.providers.endpoints` gives one with a person's own.
+
     Close the registry (or use it with `async with`) to close their connections.
     """
 
@@ -52,8 +57,10 @@ class ProviderRegistry:
         self,
         providers: Mapping[str, Callable[[], Provider]] | None = None,
         catalog: Catalog | None = None,
+        endpoints: Mapping[str, Endpoint] = ENDPOINTS,
     ) -> None:
         self.catalog = catalog or Catalog()
+        self.endpoints = endpoints
         self._factories = dict(providers or {})
         self._made: dict[str, Provider] = {}
 
@@ -65,7 +72,7 @@ class ProviderRegistry:
 
     def names(self) -> list[str]:
         """All providers, in the order of the table; `demo` last."""
-        return list(dict.fromkeys((*self._factories, *ENDPOINTS, DEMO)))
+        return list(dict.fromkeys((*self._factories, *self.endpoints, DEMO)))
 
     def get(self, name: str) -> Provider:
         """The provider called `name`; raises `UnknownModelError` when there is none."""
@@ -84,22 +91,27 @@ class ProviderRegistry:
         return Model(self.get(provider), name, self.catalog)
 
     def available(self) -> list[str]:
-        """The providers of the table whose key is set, and all that were added."""
-        keyed = [name for name, endpoint in ENDPOINTS.items() if _has_key(endpoint)]
-        return list(dict.fromkeys((*self._factories, *keyed)))
+        """The providers that can be asked now: `is_ready`, or made by the caller.
+
+        Servers on this machine are not among them: whether one answers, `local_models` finds out.
+        """
+        ready = [name for name, endpoint in self.endpoints.items() if is_ready(endpoint)]
+        return list(dict.fromkeys((*self._factories, *ready)))
 
     def default_model(self) -> str | None:
-        """The first model of the first provider that has a key and names one; else `None`."""
-        for name, endpoint in ENDPOINTS.items():
-            if endpoint.models and name not in self._factories and _has_key(endpoint):
+        """The first model of the first provider that is ready and names one; else `None`."""
+        for name, endpoint in self.endpoints.items():
+            if endpoint.models and name not in self._factories and is_ready(endpoint):
                 return f"{name}/{endpoint.models[0]}"
         return None
 
-    def models(self) -> list[str]:
-        """`provider/name` of the models worth offering: those whose key is set, and the demo's."""
-        keyed = [endpoint for endpoint in ENDPOINTS.values() if _has_key(endpoint)]
-        named = [f"{each.name}/{model}" for each in keyed for model in each.models]
-        return [*named, DEMO_MODEL]
+    def local_endpoints(self) -> list[Endpoint]:
+        """Servers that want no key, as those on this machine, with the address to ask them at."""
+        return [
+            msgspec.structs.replace(endpoint, base_url=_base_url(endpoint))
+            for name, endpoint in self.endpoints.items()
+            if endpoint.is_local and name not in self._factories
+        ]
 
     async def close(self) -> None:
         """Close every provider made so far; the registry can be used again."""
@@ -110,8 +122,8 @@ class ProviderRegistry:
     def _make(self, name: str) -> Provider:
         if name in self._factories:
             return self._factories[name]()
-        if name in ENDPOINTS:
-            return make_provider(ENDPOINTS[name])
+        if name in self.endpoints:
+            return make_provider(self.endpoints[name])
         if name == DEMO:
             from omni_tui.llm.providers.demo import DemoProvider
 
@@ -130,45 +142,38 @@ def make_provider(endpoint: Endpoint) -> Provider:
     """
     base_url = _base_url(endpoint)
     moved = base_url != endpoint.base_url
-    headers = dict(endpoint.headers)
     dialect = endpoint.dialect
     if dialect == "openai-responses" and moved and os.environ.get("LLM_API_TYPE") != "responses":
         dialect = "openai-chat"
+    settings: dict[str, Any] = {
+        "base_url": base_url,
+        "api_key_env": endpoint.key_env,
+        "headers": endpoint.headers,
+        "extra_body": endpoint.extra_body,
+    }
     if dialect == "anthropic":
         from omni_tui.llm.providers.anthropic import AnthropicProvider
 
-        return AnthropicProvider(
-            endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, headers=headers
-        )
+        return AnthropicProvider(endpoint.name, **settings)
     if dialect == "openai-responses":
         from omni_tui.llm.providers.openai_responses import ResponsesProvider
 
-        return ResponsesProvider(
-            endpoint.name, base_url=base_url, api_key_env=endpoint.key_env, headers=headers
-        )
+        return ResponsesProvider(endpoint.name, **settings)
     from omni_tui.llm.providers.openai_chat import ChatProvider
 
-    return ChatProvider(
-        endpoint.name,
-        base_url=base_url,
-        api_key_env=endpoint.key_env,
-        headers=headers,
-        quirks=endpoint.quirks,
-    )
+    return ChatProvider(endpoint.name, quirks=endpoint.quirks, **settings)
 
 
-def local_endpoints() -> dict[str, str]:
-    """Name and base URL of the servers a person may run on this machine."""
-    return {name: _base_url(endpoint) for name, endpoint in ENDPOINTS.items() if endpoint.is_local}
+def is_ready(endpoint: Endpoint) -> bool:
+    """Whether a variable with its key is set; if it wants none, whether models of it are named."""
+    if endpoint.key_env:
+        return any(os.environ.get(variable, "").strip() for variable in endpoint.key_env)
+    return bool(endpoint.models)
 
 
 def _base_url(endpoint: Endpoint) -> str:
     moved = os.environ.get(endpoint.url_env, "").strip() if endpoint.url_env else ""
     return _server_url(moved) if moved and endpoint.is_local else moved or endpoint.base_url
-
-
-def _has_key(endpoint: Endpoint) -> bool:
-    return any(os.environ.get(variable, "").strip() for variable in endpoint.key_env)
 
 
 def _server_url(host: str) -> str:

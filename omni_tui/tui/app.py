@@ -202,11 +202,12 @@ class OmniApp(App[None]):
         self.run_worker(self._choose_model(), group="model", exclusive=True)
 
     async def _choose_model(self) -> None:
-        from omni_tui.llm.local import local_models
+        from omni_tui.llm.offers import find_offers
         from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
 
         current = str(self.session.model)
-        names = dict.fromkeys([current, *self.manager.registry.models(), *await local_models()])
+        offers = await find_offers(self.manager.registry)
+        names = dict.fromkeys([current, *(offer.id for offer in offers)])
         chosen = await self.push_screen_wait(
             ChooseDialog("model", [Choice(name, name) for name in names], current)
         )

@@ -64,6 +64,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mistral-large-latest", ("mistral", "mistral-large-latest")),
         ("deepseek-chat", ("deepseek", "deepseek-chat")),
         ("grok-4", ("xai", "grok-4")),
+        ("qwen3.8-max", ("alibaba", "qwen3.8-max")),
+        ("llama.cpp/qwen3", ("llamacpp", "qwen3")),
+        ("llamacpp/qwen3", ("llamacpp", "qwen3")),
+        ("fireworks/accounts/x/models/y", ("fireworks", "accounts/x/models/y")),
     ],
 )
 def test_model_strings(text: str, parsed: tuple[str, str]) -> None:
@@ -148,7 +152,7 @@ def test_providers_with_a_key_are_available(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GROQ_API_KEY", "k")
     monkeypatch.setenv("OPENAI_API_KEY", " ")
     assert registry.available() == ["groq"]
-    assert registry.default_model() is None
+    assert registry.default_model() == f"groq/{ENDPOINTS['groq'].models[0]}"
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     assert registry.available() == ["openai", "groq"]
     assert registry.default_model() == f"openai/{ENDPOINTS['openai'].models[0]}"

@@ -140,7 +140,7 @@ def test_an_answer_that_failed(snap_compare: SnapCompare, size: Size) -> None:
         await chat_is_up(pilot)
         await say(pilot, "Which mountains has nobody climbed?")
 
-    error = OverloadedError("demo: overloaded (529).", hint="press r to retry")
+    error = OverloadedError("demo: overloaded (529).", hint="this one is on purpose")
     assert looks(snap_compare, size, scene, [[Say("I start, and then "), Fail(error)]])
 
 
@@ -267,13 +267,13 @@ def test_a_theme_under_the_cursor_is_seen_at_once(snap_compare: SnapCompare, siz
 def test_models_to_choose_from(
     snap_compare: SnapCompare, size: Size, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def found() -> list[str]:
+    async def found(registry: object) -> list[str]:
         return ["ollama/llama3.2"]
 
     for endpoint in ENDPOINTS.values():
         for variable in endpoint.key_env:
             monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("omni_tui.llm.local.local_models", found)
+    monkeypatch.setattr("omni_tui.llm.offers.local_models", found)
 
     async def scene(pilot: Pilot[None]) -> None:
         await chat_is_up(pilot)

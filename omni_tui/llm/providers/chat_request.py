@@ -135,6 +135,8 @@ def _thinking(model: str, options: Options, style: ThinkingStyle | None) -> dict
             return {"reasoning_effort": effort}
         case "switch":
             return {"thinking": {"type": "disabled" if level == "off" else "enabled"}}
+        case "flag":
+            return {"enable_thinking": level != "off"}
         case _:
             return {}
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-ThinkingStyle: TypeAlias = Literal["openai", "effort", "openrouter", "switch"]
+import msgspec
+
+ThinkingStyle: TypeAlias = Literal["openai", "effort", "openrouter", "switch", "flag"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quirks:
+class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """How an endpoint differs from the plainest form of the dialect."""
 
     system_role: Literal["system", "developer"] = "system"
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     thinking: ThinkingStyle | None = None
     """How a thinking level is said: OpenAI's words, an effort up to `high`, OpenRouter's object, or
-    only on and off; `None` says nothing."""
+    only on and off, in an object (`switch`) or as `enable_thinking` (`flag`); `None` says nothing.
+    """
     replay_reasoning: bool = False
     """Wants the `reasoning_content` of the tool loop under way back."""
     extra_content: bool = False

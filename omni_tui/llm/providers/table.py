@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from omni_tui.llm.providers.quirks import Quirks
-
-PLAIN = Quirks()
 
 Dialect: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
     name: str
@@ -25,11 +22,17 @@ class Endpoint:
     """Variables that may hold the key, first one found; none for servers on this machine."""
     url_env: str | None = None
     """A variable that moves the endpoint elsewhere."""
-    quirks: Quirks = PLAIN
-    headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: Quirks = Quirks()
+    headers: dict[str, str] = {}
     """Sent with every request."""
+    extra_body: dict[str, Any] = {}
+    """Merged into the body of every request, and wins."""
     models: tuple[str, ...] = ()
     """Sensible models, the default first."""
+
+    def __repr__(self) -> str:
+        # An address or a header may carry a key, and a repr ends up in logs and tracebacks.
+        return f"Endpoint({self.name!r}, …)"
 
     @property
     def is_local(self) -> bool:
@@ -74,6 +77,7 @@ _ROWS = (
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
         quirks=Quirks(thinking="effort", output="words"),
+        models=("openai/gpt-oss-120b", "qwen/qwen3.8-27b"),
     ),
     Endpoint(
         name="fireworks",
@@ -86,31 +90,49 @@ _ROWS = (
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
         quirks=Quirks(short_tool_ids=True),
+        models=("mistral-large-latest", "mistral-medium-latest", "codestral-latest"),
     ),
     Endpoint(
         name="deepseek",
         base_url="https://api.deepseek.com/v1",
         key_env=("DEEPSEEK_API_KEY",),
         quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
+        models=("deepseek-flash", "deepseek-v4-pro"),
     ),
-    Endpoint(name="xai", base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",)),
+    Endpoint(
+        name="xai",
+        base_url="https://api.x.ai/v1",
+        key_env=("XAI_API_KEY",),
+        models=("grok-4.7",),
+    ),
     Endpoint(
         name="google",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
-        key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"),
         quirks=Quirks(thinking="effort", extra_content=True),
+        models=("gemini-3.8-flash", "gemini-4-argon", "gemini-3.1-pro-preview"),
     ),
     Endpoint(
         name="moonshot",
         base_url="https://api.moonshot.ai/v1",
         key_env=("MOONSHOT_API_KEY",),
         quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
+        models=("kimi-k3.1-pro", "kimi-k3"),
+    ),
+    Endpoint(
+        name="alibaba",
+        base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        key_env=("DASHSCOPE_API_KEY",),
+        url_env="DASHSCOPE_BASE_URL",
+        quirks=Quirks(thinking="flag", output="json_object"),
+        models=("qwen3.8-max", "qwen3.8-flash"),
     ),
     Endpoint(
         name="zai",
         base_url="https://api.z.ai/api/paas/v4",
-        key_env=("ZAI_API_KEY",),
+        key_env=("ZAI_API_KEY", "ZHIPU_API_KEY"),
         quirks=Quirks(thinking="switch", replay_reasoning=True, output="json_object"),
+        models=("glm-5.3", "glm-5.3-flash"),
     ),
     Endpoint(
         name="ollama",
@@ -124,6 +146,9 @@ _ROWS = (
     ),
     Endpoint(name="vllm", base_url="http://127.0.0.1:8000/v1", quirks=Quirks(thinking="effort")),
 )
+
+ALIASES = MappingProxyType({"llama.cpp": "llamacpp"})
+"""Other spellings of the names above."""
 
 ENDPOINTS = MappingProxyType({row.name: row for row in _ROWS})
 
@@ -142,6 +167,7 @@ INFERENCE = MappingProxyType(
         "deepseek-": "deepseek",
         "grok-": "xai",
         "kimi-": "moonshot",
+        "qwen": "alibaba",
         "glm-": "zai",
     }
 )
