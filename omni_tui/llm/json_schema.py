@@ -241,7 +241,14 @@ def _kind(value: Any) -> str:
 
 
 def _key(value: Any) -> str:
-    """Equal for equal JSON values; `1` and `true` are not."""
-    if _is_number(value) and _is_whole(value):
-        value = int(value)
-    return json.dumps(value, sort_keys=True)
+    """Equal for equal JSON values: `1` and `1.0` are, `1` and `true` are not."""
+    return json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """The value with every whole number an integer."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

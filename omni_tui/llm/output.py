@@ -48,6 +48,8 @@ class Output(ABC):
             return self._convert(drop_nulls(value, self._schema))
         except _MisfitError as misfit:
             raise _error(misfit.path, misfit.problem, text) from None
+        except RecursionError:
+            raise _error("$", "it is nested too deeply", text) from None
 
     @abstractmethod
     def _convert(self, value: Any) -> Any:

@@ -103,6 +103,7 @@ async def test_an_answer_of_the_shape_is_the_value(wanted: Any, reply: str, valu
         (Person, '{"name": "Ada", "age": 36} That is all.', "$", "not JSON"),
         (Person, '{"name": "Ada", "age": NaN}', "$", "NaN"),
         (Person, "[" * 100_000, "$", "not JSON"),
+        (SCHEMA, '{"name": ' + "[" * 900 + "]" * 900 + "}", "$.name", "must be string"),
         (Person, '{"name": "Ada", "age": "old"}', "$.age", "Expected `int`, got `str`"),
         (Person, '{"name": "A", "age": 1, "friends": [{"name": 2}]}', "$.friends[0].name", "str"),
         (Person, '{"name": "A", "age": 1, "mood": "odd"}', "$.mood", "odd"),
