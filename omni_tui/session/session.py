@@ -227,10 +227,10 @@ class Session:
         return (Approval(self.permissions, {tool.name: tool for tool in self.setup.tools}),)
 
     def run_ended(self, branch: BranchRun) -> None:
-        """Free the branch, and find a title after the first answer; called by the run."""
+        """Free the branch, and find a title after the first turn; called by the run."""
         del self.runs[branch.run.id]
         is_untitled = not self.record.title and not self.record.title_is_manual
-        if branch.run.outcome in ("completed", "max_steps") and is_untitled:
+        if is_untitled:
             self._retitle(heuristic_title(self.tree.messages(branch.tip)))
 
     # Moving about

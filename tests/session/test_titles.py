@@ -81,21 +81,26 @@ async def test_a_session_gets_its_title_with_its_first_answer() -> None:
     await session.close()
 
 
-async def test_a_run_without_an_answer_gives_no_title() -> None:
-    provider = ScriptedProvider(
-        [[Fail(AuthError("refused"))], [Wait(until=asyncio.Event())], "three"]
-    )
-    session = make_session(provider)
+async def test_a_turn_that_failed_gives_a_title() -> None:
+    session = make_session([[Fail(AuthError("refused"))], "two"])
     with pytest.raises(AgentRunError):
         await session.prompt("One")
-    run = session.prompt("Two")
-    while len(provider.requests) < 2:
+    assert title_of(session) == "One"
+    await session.prompt("Two")
+    assert title_of(session) == "One"
+    await session.close()
+
+
+async def test_a_turn_that_was_cancelled_gives_a_title() -> None:
+    provider = ScriptedProvider([[Wait(until=asyncio.Event())]])
+    session = make_session(provider)
+    run = session.prompt("One")
+    while not provider.requests:
         await asyncio.sleep(0)
     run.cancel()
     await run.wait()
-    assert session.record.title is None
-    await session.prompt("Three")
     assert title_of(session) == "One"
+    assert not session.record.title_is_manual
     await session.close()
 
 
