@@ -22,6 +22,7 @@ from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions
 from omni_tui.tui.app import OmniApp
+from omni_tui.tui.dialogs.approval import ApprovalDialog
 from omni_tui.tui.screens.chat import ChatScreen
 
 FOLDER = Path(__file__).parent
@@ -104,6 +105,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     await pilot.press(*keys)
     await pilot.pause()
     await until(pilot, lambda: app.session.active_run is None or app.screen is not app.chat)
+    await until(pilot, lambda: not isinstance(app.screen, ApprovalDialog) or app.screen.is_ready)
 
 
 async def say(pilot: Pilot[None], text: str) -> None:

@@ -114,6 +114,13 @@ class ChatActions(Base):
         else:
             self.composer.focus()
 
+    def action_run_again(self) -> None:
+        """Ask the last question of the active path again."""
+        if self.session.active_run is not None:
+            self._say("this is still being answered")
+        elif self.session.tree.head is not None:
+            self._ask_again(self.session.tree.head)
+
     def action_interrupt(self) -> None:
         """Ctrl+C: copy a selection, else stop the run, else clear, else ask for a second press."""
         selected = self.composer.selected_text or self.get_selected_text()
@@ -198,11 +205,14 @@ class ChatActions(Base):
     def action_message_regenerate(self) -> None:
         """Ask the turn's prompt again: another reply beside this one."""
         if (node := self._chosen()) is not None:
-            prompt = self.session.tree.turn_prompt(node.id)
-            unanswered = not self.session.tree.children(prompt.id)
-            self._start(
-                lambda: (self.session.proceed if unanswered else self.session.regenerate)(prompt.id)
-            )
+            self._ask_again(node.id)
+
+    def _ask_again(self, node_id: int) -> None:
+        prompt = self.session.tree.turn_prompt(node_id)
+        unanswered = not self.session.tree.children(prompt.id)
+        self._start(
+            lambda: (self.session.proceed if unanswered else self.session.regenerate)(prompt.id)
+        )
 
     def action_message_continue(self) -> None:
         """Let the model go on from here."""
@@ -413,6 +423,7 @@ SHORT = {
     "thinking": "view.thinking",
     "tools": "view.tools",
     "edit": "message.edit",
+    "again": "run.again",
     "regenerate": "message.regenerate",
     "continue": "message.continue",
     "copy": "message.copy",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
 
 from textual.binding import Binding, BindingType
 
@@ -29,7 +31,26 @@ def method(action_id: str) -> str:
     return action_id.replace(".", "_")
 
 
-def hints(keymap: Mapping[str, tuple[str, ...]], ids: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(key, verb) of the actions that have a key, for the line that shows what can be done."""
-    labels = {action.id: action.label for action in ACTIONS}
-    return [(key_label(keymap[id][0]), labels[id]) for id in ids if keymap.get(id)]
+def hints(
+    keymap: Mapping[str, tuple[str, ...]],
+    ids: Sequence[str],
+    words: Mapping[str, str] = MappingProxyType({}),
+) -> list[tuple[str, str]]:
+    """(key, verb) of the actions that have a key, for the line that shows what can be done.
+
+    `words` says other verbs than the table, or with an empty one that the action does nothing now.
+    The keys to both sides stand together.
+    """
+    labels = {**{action.id: action.label for action in ACTIONS}, **words}
+    able = [id for id in ids if keymap.get(id) and labels[id]]
+    shown: list[tuple[str, str]] = []
+    for before, id in pairwise(("", *able)):
+        key = key_label(keymap[id][0])
+        if (before, id) == _SIDEWAYS:
+            shown[-1] = (shown[-1][0] + key, "versions")
+        else:
+            shown.append((key, labels[id]))
+    return shown
+
+
+_SIDEWAYS = ("message.sibling_previous", "message.sibling_next")

@@ -1,22 +1,11 @@
-"""A tool use as a person reads it: in a row of the transcript, and before it runs."""
+"""A tool use as a person reads it in a row of the transcript."""
 
 from __future__ import annotations
-
-import difflib
-import json
-import re
-from pathlib import Path
-
-from textual.content import Content
 
 from omni_tui.core.messages import ToolResult, ToolUse
 from omni_tui.core.safe_text import safe
 from omni_tui.tools.permissions import describe
-from omni_tui.tui.safe_content import safe_content
 from omni_tui.tui.widgets.transcript.model import ToolRow, ToolStatus
-
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 DECISIONS: dict[str, ToolStatus] = {
     "rejected": "rejected",
@@ -24,48 +13,6 @@ DECISIONS: dict[str, ToolStatus] = {
     "interrupted": "interrupted",
     "limit": "cancelled",
 }
-
-
-def arguments_view(use: ToolUse, cwd: Path) -> Content:
-    """The whole of what would run: nothing cut, control characters as escapes, non-ASCII marked."""
-    match use.name, use.input:
-        case "bash", {"command": str(command)}:
-            return _exact(command)
-        case "write_file", {"path": str(path), "content": str(content)}:
-            return Content("\n\n").join([_exact(path), _lines("+", content, "$omni-added")])
-        case "edit_file", {"path": str(path), "old_string": str(old), "new_string": str(new)}:
-            every = "\nevery occurrence" if use.input.get("replace_all") else ""
-            return Content("\n\n").join([_exact(path + every), _diff(old, new)])
-        case _:
-            return _exact(json.dumps(use.input, indent=2, ensure_ascii=False))
-
-
-def _exact(text: str) -> Content:
-    shown = _HIDDEN.sub(lambda match: _escape(match[0]), text)
-    content = safe_content(shown)
-    for match in _FOREIGN.finditer(content.plain):
-        content = content.stylize("underline $omni-warn", match.start(), match.end())
-    return content
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def _lines(sign: str, text: str, style: str) -> Content:
-    lines = [_exact(f"{sign} {line}").stylize(style) for line in text.splitlines()]
-    return Content("\n").join(lines)
-
-
-def _diff(old: str, new: str) -> Content:
-    lines = []
-    for line in difflib.ndiff(old.splitlines(), new.splitlines()):
-        if line.startswith("?"):
-            continue
-        style = {"+": "$omni-added", "-": "$omni-removed"}.get(line[0], "$omni-muted")
-        lines.append(_exact(line).stylize(style))
-    return Content("\n").join(lines)
 
 
 def tool_row(

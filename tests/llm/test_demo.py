@@ -231,6 +231,10 @@ async def test_it_fails_on_request_and_can_be_asked_again(
     with pytest.raises(AgentRunError) as caught:
         await run
     assert type(caught.value.__cause__) is kind
+    said = str(caught.value.__cause__)
+    assert "on purpose" in said
+    assert "again" not in said  # how to try again is for the screen to say
+    assert "retry" not in said
     assert len(session.tree) == (2 if partial else 1)
     tip = session.tree[session.tree.head or 0]
     assert tip.status == "failed"

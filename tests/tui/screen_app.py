@@ -22,6 +22,7 @@ from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions
 from omni_tui.tui.app import OmniApp
+from omni_tui.tui.dialogs.approval import ApprovalDialog
 from omni_tui.tui.screens.chat import ChatScreen
 
 CWD = Path("/srv/demo")
@@ -81,6 +82,8 @@ async def until_still(pilot: Pilot[None]) -> None:
     def still() -> bool:
         active = app.session.active_run
         asks = active is None or app.screen is not app.chat
+        if isinstance(app.screen, ApprovalDialog) and not app.screen.is_ready:
+            return False
         return asks and all(run.paused is not None for run in app.session.runs.values())
 
     await until(pilot, still)
@@ -117,3 +120,15 @@ def app_of(pilot: Pilot[None]) -> ShownApp:
 async def chat_is_up(pilot: Pilot[None]) -> None:
     """Wait for the first screen."""
     await until(pilot, lambda: isinstance(pilot.app.screen, ChatScreen))
+
+
+def rows(pilot: Pilot[None]) -> list[str]:
+    """The screen as it stands, line by line."""
+    app = pilot.app
+    strips = app.screen._compositor.render_strips(app.size)
+    return ["".join(segment.text for segment in strip) for strip in strips]
+
+
+def text(pilot: Pilot[None]) -> str:
+    """The screen as one text."""
+    return "\n".join(rows(pilot))

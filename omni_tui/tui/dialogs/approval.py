@@ -6,6 +6,7 @@ the person looks elsewhere first; the run goes on waiting.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -13,20 +14,32 @@ import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import Static
 
 from omni_tui.agent.decisions import Execute, Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.messages import ToolUse
+from omni_tui.core.safe_text import safe
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
-from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.dialogs.arguments import arguments_view, changes_file
+from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.dialogs.text import TextDialog
 from omni_tui.tui.safe_content import safe_content
-from omni_tui.tui.tool_view import arguments_view
 
 REASONS = {
     "interrupted": "It may have run before: the program ended in the middle of it.",
 }
+
+_FIELDS = {
+    "bash": ("command", {"command", "title"}),
+    "write_file": ("content", {"path", "content"}),
+}
+"""Of these tools a person edits one argument, as long as no others are given than these."""
+
+
+class Facts(VerticalScroll, can_focus=False):
+    """What there is to know beside the arguments."""
 
 
 class ApprovalDialog(Dialog[ApprovalResult]):
@@ -34,11 +47,10 @@ class ApprovalDialog(Dialog[ApprovalResult]):
 
     DEFAULT_CSS = """
     ApprovalDialog {
-        & > .panel { border: round $omni-warn; border-title-color: $omni-warn; }
-        & #arguments { height: auto; max-height: 16; margin: 1 0; scrollbar-size-vertical: 1; }
-        & .choice { color: $omni-muted; }
-        & .choice.-chosen { color: $foreground; background: $omni-selection; }
-        & .hint { margin-bottom: 1; }
+        & .panel { border: round $omni-warn; border-title-color: $omni-warn; }
+        & Facts { height: auto; max-height: 6; margin-bottom: 1; scrollbar-size-vertical: 1; }
+        & .choice { color: $omni-muted; height: 1; }
+        & .choice.-chosen { color: $foreground; background: $primary 20%; }
     }
     """
     BINDINGS = [
@@ -58,37 +70,40 @@ class ApprovalDialog(Dialog[ApprovalResult]):
     ]
 
     def __init__(self, pause: Paused, cwd: Path) -> None:
-        super().__init__()
+        position = f"{pause.position} of {pause.total} · " if pause.total > 1 else ""
+        super().__init__(f"? {pause.tool_use.name} wants to run", f"{position}esc stops the run")
         self._pause = pause
         self._cwd = cwd
         self._marked = 0
         self._rule = pause.details.get("always_rule")
+        self._arguments: Content | None = None
+        lasting = [("s", "yes, for this session"), ("a", "always in this project")]
         self._choices = [
             ("n", "no, and tell it why …"),
             ("y", "yes, once"),
-            *(
-                [
-                    ("s", f"yes, for this session: {self._rule}"),
-                    ("a", f"always in this project: {self._rule}"),
-                ]
-                if self._rule
-                else []
-            ),
-            ("e", "edit the arguments"),
+            *(lasting if self._rule else []),
+            ("e", f"edit the {_editable_part(pause.tool_use)}"),
             ("p", "give the result myself"),
         ]
 
-    def compose(self) -> ComposeResult:
-        pause, use = self._pause, self._pause.tool_use
-        with Vertical(classes="panel") as panel:
-            panel.border_title = safe_content(f"? {use.name} wants to run")
-            position = f"{pause.position} of {pause.total} · " if pause.total > 1 else ""
-            panel.border_subtitle = safe_content(f"{position}esc stops the run")
-            with VerticalScroll(id="arguments"):
-                yield Static(arguments_view(use, self._cwd))
-            for line in self._warnings():
-                yield Static(safe_content(f"! {line}"), classes="warn")
-            yield Static(safe_content(self._place()), classes="hint")
+    @property
+    def is_ready(self) -> bool:
+        """Whether what would run is on screen; before that it cannot be allowed."""
+        return self._arguments is not None
+
+    def parts(self) -> ComposeResult:
+        """The arguments, what to know about them, and the answers."""
+        with Reading():
+            yield Static(id="arguments")
+        with Vertical(classes="foot"):
+            yield Static(classes="more")
+            with Facts():
+                for line in self._warnings():
+                    yield Static(safe_content(f"! {line}"), classes="warn")
+                yield Static(safe_content(self._place()), classes="hint")
+                if self._rule:
+                    rule = f"s and a would allow  {self._rule}"
+                    yield Static(safe_content(rule), classes="hint")
             for key, words in self._choices:
                 yield Static(
                     safe_content(f"  {key}  {words}"), classes="choice", id=f"choice-{key}"
@@ -109,8 +124,18 @@ class ApprovalDialog(Dialog[ApprovalResult]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#arguments").can_focus = False
         self._show_mark()
+        if changes_file(self._pause.tool_use):
+            self.run_worker(self._look_at_file(), group="arguments")
+        else:
+            self._show(arguments_view(self._pause.tool_use, self._cwd))
+
+    async def _look_at_file(self) -> None:
+        self._show(await asyncio.to_thread(arguments_view, self._pause.tool_use, self._cwd))
+
+    def _show(self, arguments: Content) -> None:
+        self.query_one("#arguments", Static).update(arguments)
+        self._arguments = arguments
 
     def _show_mark(self) -> None:
         for number, (key, words) in enumerate(self._choices):
@@ -139,7 +164,7 @@ class ApprovalDialog(Dialog[ApprovalResult]):
 
     def action_choose(self, key: str) -> None:
         """Answer."""
-        if self.is_typed_ahead() or key not in dict(self._choices):
+        if self.is_typed_ahead() or not self.is_ready or key not in dict(self._choices):
             return
         match key:
             case "y":
@@ -159,17 +184,34 @@ class ApprovalDialog(Dialog[ApprovalResult]):
     def _outside(self) -> tuple[Path, ...]:
         return tuple(Path(path) for path in self._pause.details.get("outside", ()))
 
+    async def _write(self, dialog: TextDialog) -> str | None:
+        """Ask for text in place of this dialog, not over it."""
+        self.add_class("-behind")
+        try:
+            return await self.app.push_screen_wait(dialog)
+        finally:
+            self.remove_class("-behind")
+
     async def _ask_reason(self) -> None:
-        reason = await self.app.push_screen_wait(
-            TextDialog("no, because …", hint="the model reads this; leave it empty for a plain no")
+        reason = await self._write(
+            TextDialog(
+                f"no to {self._pause.tool_use.name}, because …",
+                hint="the model reads this; leave it empty for a plain no",
+                about=self._arguments,
+                waits=True,
+            )
         )
         if reason is not None:
             self.dismiss(Reject(reason.strip(), by="you"))
 
     async def _provide(self) -> None:
-        text = await self.app.push_screen_wait(
+        text = await self._write(
             TextDialog(
-                "the result", hint="the model reads this as the tool's output", many_lines=True
+                f"the result of {self._pause.tool_use.name}",
+                hint="the model reads this as the tool's output",
+                many_lines=True,
+                about=self._arguments,
+                waits=True,
             )
         )
         if text is not None:
@@ -178,11 +220,10 @@ class ApprovalDialog(Dialog[ApprovalResult]):
     async def _edit(self) -> None:
         use = self._pause.tool_use
         text, problem = _editable(use), ""
+        title = f"{_editable_part(use)} of {use.name}"
         while True:
-            answer = await self.app.push_screen_wait(
-                TextDialog(
-                    f"arguments of {use.name}", text, many_lines=not _is_line(use), problem=problem
-                )
+            answer = await self._write(
+                TextDialog(title, text, many_lines=use.name != "bash", problem=problem, waits=True)
             )
             if answer is None:
                 return
@@ -199,19 +240,28 @@ class ApprovalDialog(Dialog[ApprovalResult]):
             return
 
 
-def _is_line(use: ToolUse) -> bool:
-    return use.name == "bash" and set(use.input) <= {"command", "title"}
+def _field(use: ToolUse) -> str | None:
+    """The one argument a person edits as it is, where there is one and a field can hold it."""
+    name, known = _FIELDS.get(use.name, ("", set[str]()))
+    value = use.input.get(name)
+    is_plain = isinstance(value, str) and safe(value) == value
+    return name if is_plain and set(use.input) <= known else None
+
+
+def _editable_part(use: ToolUse) -> str:
+    return _field(use) or "arguments"
 
 
 def _editable(use: ToolUse) -> str:
-    if _is_line(use):
-        return str(use.input.get("command", ""))
-    return json.dumps(use.input, indent=2, ensure_ascii=False)
+    if (field := _field(use)) is not None:
+        return str(use.input[field])
+    text = json.dumps(use.input, indent=2, ensure_ascii=False)
+    return text if safe(text) == text else json.dumps(use.input, indent=2)
 
 
 def _edited(use: ToolUse, text: str) -> dict[str, object]:
-    if _is_line(use):
-        return {**use.input, "command": text}
+    if (field := _field(use)) is not None:
+        return {**use.input, field: text}
     value = msgspec.json.decode(text)
     if not isinstance(value, dict):
         raise ValueError("it is a " + type(value).__name__)

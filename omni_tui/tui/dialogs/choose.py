@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from omni_tui.core.safe_text import safe_line
 from omni_tui.tui.dialogs.base import Dialog
-from omni_tui.tui.safe_content import safe_content
+from omni_tui.tui.safe_content import safe_label
+from omni_tui.tui.widgets.rows import Row, RowList, column_widths
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,7 @@ class ChooseDialog(Dialog[str | None]):
     """
 
     DEFAULT_CSS = """
-    ChooseDialog OptionList {
-        height: auto; max-height: 18; border: none; padding: 0; background: $panel; margin: 1 0;
-        &:focus { border: none; }
-    }
+    ChooseDialog RowList { max-height: 100%; }
     """
     BINDINGS = [Binding("escape", "back", show=False)]
 
@@ -51,28 +49,24 @@ class ChooseDialog(Dialog[str | None]):
         current: str | None = None,
         preview: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title, "enter chooses · esc goes back")
         self._choices = list(choices)
         self._current = current
         self._preview = preview
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="panel") as panel:
-            panel.border_title = safe_content(self._title)
-            panel.border_subtitle = "enter chooses · esc goes back"
-            yield OptionList(
-                *(Option(self._line(choice)) for choice in self._choices), markup=False
-            )
+    def parts(self) -> ComposeResult:
+        """The list."""
+        widths = column_widths([(safe_line(choice.note),) for choice in self._choices])
+        yield RowList(*(Option(self._row(choice, widths)) for choice in self._choices))
 
-    def _line(self, choice: Choice) -> Content:
-        width = max((len(each.label) for each in self._choices), default=0)
-        line = safe_content(choice.label)
-        if choice.note:
-            line = line.pad_right(max(2, width - len(choice.label) + 3)).append(
-                safe_content(choice.note).stylize("$omni-muted")
-            )
-        return line
+    def _row(self, choice: Choice, widths: Sequence[int]) -> Row:
+        is_current = choice.id == self._current
+        return Row(
+            safe_label(choice.label),
+            mark=Content.styled("●", "$primary") if is_current else None,
+            facts=(safe_line(choice.note),),
+            widths=widths,
+        )
 
     def on_mount(self) -> None:
         super().on_mount()

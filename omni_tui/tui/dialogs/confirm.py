@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.widgets import Static
 
-from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.safe_content import safe_content
 
 
@@ -20,16 +19,14 @@ class ConfirmDialog(Dialog[bool]):
     ]
 
     def __init__(self, title: str, text: str, verb: str) -> None:
-        super().__init__()
-        self._title, self._text, self._verb = title, text, verb
+        super().__init__(title, f"y {verb} · esc goes back")
+        self._text = text
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="panel") as panel:
-            panel.border_title = safe_content(self._title)
-            panel.border_subtitle = safe_content(f"y {self._verb} · esc goes back")
-            yield Static("")
+    def parts(self) -> ComposeResult:
+        """What will happen."""
+        with Reading():
             yield Static(safe_content(self._text))
-            yield Static("")
+        yield Static(classes="foot more")
 
     def action_yes(self) -> None:
         """Do it."""

@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
@@ -13,8 +14,9 @@ from omni_tui.agent.decisions import Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.safe_text import safe
 from omni_tui.tui.answers import Later
-from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.safe_content import safe_content
+from omni_tui.tui.widgets.rows import Hanging, RowList
 
 DECLINED = "User declined to answer."
 
@@ -24,13 +26,9 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
 
     DEFAULT_CSS = """
     QuestionDialog {
-        & > .panel { border: round $omni-warn; border-title-color: $omni-warn; }
-        & .question { margin: 1 0; }
-        & OptionList, & TextArea {
-            height: auto; max-height: 10; border: none; padding: 0; background: $panel;
-            margin-bottom: 1;
-            &:focus { border: none; }
-        }
+        & .panel { border: round $omni-warn; border-title-color: $omni-warn; }
+        &.-choice Reading { dock: top; max-height: 40%; padding-bottom: 1; }
+        & RowList { max-height: 100%; }
     }
     """
     BINDINGS = [
@@ -41,21 +39,22 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
     ]
 
     def __init__(self, pause: Paused) -> None:
-        super().__init__()
         arguments = pause.tool_use.input
         self._question = str(arguments.get("question", ""))
         options = arguments.get("options")
         self._options = [str(option) for option in options] if isinstance(options, list) else []
+        other = " · tab your own words" if self._options else ""
+        super().__init__("? the model asks", f"enter answers{other} · esc declines")
+        self.set_class(bool(self._options), "-choice")
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="panel") as panel:
-            panel.border_title = "? the model asks"
-            panel.border_subtitle = "enter answers · esc declines"
-            yield Static(safe_content(self._question), classes="question")
-            if self._options:
-                yield OptionList(
-                    *(Option(safe_content(option)) for option in self._options), markup=False
-                )
+    def parts(self) -> ComposeResult:
+        """The question, its options, and the field."""
+        with Reading():
+            yield Static(safe_content(self._question))
+        if self._options:
+            yield RowList(*(Option(self._row(option)) for option in self._options))
+        with Vertical(classes="foot"):
+            yield Static(classes="more")
             area = TextArea(
                 soft_wrap=True,
                 compact=True,
@@ -64,6 +63,9 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
             )
             area.cursor_blink = False
             yield area
+
+    def _row(self, option: str) -> Hanging:
+        return Hanging(Content.styled("·", "$omni-muted"), safe_content(option), 2)
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Static, TextArea
 
 from omni_tui.core.safe_text import safe
-from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.safe_content import safe_content
 
 
@@ -21,13 +22,16 @@ class TextDialog(Dialog[str | None]):
         hint: One line under the field.
         many_lines: Enter starts a line and Ctrl+S accepts, instead of Enter accepting.
         problem: What was wrong with the text, if it comes back.
+        about: What the text is about, over the field.
+        waits: It belongs to a question that waits, and looks like one.
     """
 
     DEFAULT_CSS = """
-    TextDialog TextArea {
-        height: auto; min-height: 1; max-height: 16; border: none; padding: 0;
-        background: $panel; margin: 1 0;
-        &:focus { border: none; }
+    TextDialog {
+        &.-waits .panel { border: round $omni-warn; border-title-color: $omni-warn; }
+        &.-page TextArea { max-height: 40vh; }
+        & .field { height: auto; }
+        & .hint { margin-top: 1; }
     }
     """
 
@@ -45,19 +49,27 @@ class TextDialog(Dialog[str | None]):
         hint: str = "",
         many_lines: bool = False,
         problem: str = "",
+        about: Content | None = None,
+        waits: bool = False,
     ) -> None:
-        super().__init__()
-        self._title = title
+        keys = "ctrl+s accepts" if many_lines else "enter accepts"
+        super().__init__(title, f"{keys} · esc goes back")
         self._text = text
         self._hint = hint
         self._many = many_lines
         self._problem = problem
+        self._about = about
+        self.set_class(waits, "-waits")
+        self.set_class(many_lines, "-page")
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="panel") as panel:
-            panel.border_title = safe_content(self._title)
-            keys = "ctrl+s accepts" if self._many else "enter accepts"
-            panel.border_subtitle = f"{keys} · esc goes back"
+    def parts(self) -> ComposeResult:
+        """What it is about, and the field."""
+        if self._about is not None:
+            with Reading():
+                yield Static(self._about)
+        with Vertical(classes="foot" if self._about is not None else "field"):
+            if self._about is not None:
+                yield Static(classes="more")
             if self._problem:
                 yield Static(safe_content(self._problem), classes="warn")
             area = TextArea(

@@ -31,21 +31,15 @@ if TYPE_CHECKING:
 WIDE = 100
 """Columns from which the tree stands beside the transcript."""
 
-COMPOSER_HINTS = (
-    "composer.send",
-    "run.interrupt",
-    "message.previous",
-    "session.list",
-    "app.palette",
-)
+COMPOSER_HINTS = ("composer.send", "run.interrupt", "session.list", "app.palette", "app.help")
 MESSAGE_HINTS = (
     "message.regenerate",
     "message.edit",
+    "composer.focus",
     "message.sibling_previous",
     "message.sibling_next",
     "message.continue",
     "message.copy",
-    "composer.focus",
 )
 TREE_HINTS = ("tree.switch", "composer.focus", "app.help")
 
@@ -91,8 +85,11 @@ class ChatScreen(ChatActions, Screen[None]):
         self.tree_pane = self.query_one(TreePane)
         self.transcript = self.query_one(Transcript)
         self.composer = self.query_one(Composer)
+        self._body = self.query_one("#body")
+        self._title = self.query_one("#title", Bar)
+        self._rule = self.query_one(Rule)
+        self._status = self.query_one("#status", Bar)
         self.tree_pane.ascii = self.app.settings.ui.ascii
-        self.tree_pane.styles.width = self.app.settings.ui.tree_width
         self.composer.asked_before = self.asked_before
         self.composer.set_keys(
             self.app.keymap["composer.send"], self.app.keymap["composer.newline"]
@@ -181,8 +178,9 @@ class ChatScreen(ChatActions, Screen[None]):
         if self.preview is not None:
             left.append(Piece("   preview", "accent"))
         elif self.is_narrow and session.tree.head is not None:
-            left.append(Piece(f"   {len(session.tree.path)}/{len(session.tree)}"))
-        self.query_one("#title", Bar).show(left, [Piece(safe_line(str(session.model), 60))])
+            active, every = self.tree_pane.counts
+            left.append(Piece(f"   {active}/{every}"))
+        self._title.show(left, [Piece(safe_line(str(session.model), 60))])
         self._show_rule()
         self._show_status()
 
@@ -201,7 +199,7 @@ class ChatScreen(ChatActions, Screen[None]):
                 left_over = max(0, round(self._retry[0] - time.monotonic()))
                 doing = f" retrying in {left_over} s ({self._retry[1].attempt}) · esc stops "
             right = [Piece(doing, "accent")]
-        self.query_one("#rule", Rule).show(left, right)
+        self._rule.show(left, right)
 
     def _show_status(self) -> None:
         session = self.session
@@ -220,16 +218,37 @@ class ChatScreen(ChatActions, Screen[None]):
             branch = tree.usage(tree.path)
             left.append(Piece(f"↑{count(branch.read)} ↓{count(branch.output)}"))
             if whole.cost:
-                left.append(Piece(f" · branch ${branch.cost:.3f} · tree ${whole.cost:.3f}"))
-        right: list[Piece] = []
-        for key, verb in hints(self.app.keymap, self._hints()):
-            right += [Piece(key, "accent"), Piece(f" {verb}   ")]
-        self.query_one("#status", Bar).show(left, right)
+                left.append(Piece(f" · branch ${branch.cost or 0.0:.3f} · tree ${whole.cost:.3f}"))
+        keys = [
+            (Piece(key, "accent"), Piece(f" {verb}   "))
+            for key, verb in hints(self.app.keymap, self._hints(), self._words())
+        ]
+        self._status.show(left, hints=keys)
 
     def _hints(self) -> tuple[str, ...]:
+        """The actions whose keys matter now; a dialog shows its own."""
+        if self.app.screen is not self:
+            return ()
         if self.focused is self.tree_pane:
             return TREE_HINTS
-        return MESSAGE_HINTS if self.focused is self.transcript else COMPOSER_HINTS
+        running = self.session.active_run is not None
+        again = ("run.again",) if not running and self._is_unanswered() else ()
+        if self.focused is self.transcript:
+            return ("run.interrupt", *MESSAGE_HINTS) if running else MESSAGE_HINTS
+        return (*again, *COMPOSER_HINTS)
+
+    def _is_unanswered(self) -> bool:
+        """Whether the active path ends in a turn that failed or was stopped."""
+        tree = self.session.tree
+        return tree.head is not None and not tree.is_finished(tree.head)
+
+    def _words(self) -> dict[str, str]:
+        """What Esc does now."""
+        if self.session.active_run is not None:
+            return {}
+        if self.editing is not None:
+            return {"run.interrupt": "back"}
+        return {"run.interrupt": "messages" if self.view.keys else ""}
 
     def _keep_time(self, running: bool) -> None:
         """A clock ticks once a second while a run is in view, and only then."""
@@ -249,6 +268,18 @@ class ChatScreen(ChatActions, Screen[None]):
     def on_resize(self, event: Resize) -> None:
         self.lay_out()
 
+    def make_room(self, rows: int) -> None:
+        """End the conversation above a dialog of this many rows in the composer's place."""
+        covered = self._rule.outer_size.height + self.composer.outer_size.height
+        self._body.styles.margin = (0, 0, max(0, rows - covered), 0)
+
+    def on_screen_suspend(self) -> None:
+        self._show_status()
+
+    def on_screen_resume(self) -> None:
+        self.make_room(0)
+        self.refresh_bars()
+
     def lay_out(self) -> None:
         """Tree beside the transcript, or one of them."""
         wanted = self._tree_wanted
@@ -256,6 +287,7 @@ class ChatScreen(ChatActions, Screen[None]):
         self.tree_pane.display = shown
         self.query_one("#talk").display = not (self.is_narrow and shown)
         self.set_class(self.is_narrow, "-narrow")
+        self.tree_pane.styles.width = "1fr" if self.is_narrow else self.app.settings.ui.tree_width
         if not shown and self.focused is self.tree_pane:
             self.composer.focus()
         self.refresh_bars()

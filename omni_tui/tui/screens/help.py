@@ -12,8 +12,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from omni_tui.config.keymap import ACTIONS, CONTEXTS, Context, key_label
+from omni_tui.tui.actions import commands
+from omni_tui.tui.widgets.rows import Hanging, Sheet
 
-KEY_WIDTH = 28
+KEY_WIDTH = 24
+"""Cells of the column of keys."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -26,6 +29,7 @@ class HelpScreen(ModalScreen[None]):
         & > VerticalScroll {
             width: 84; max-width: 100%; height: auto; max-height: 90%;
             padding: 1 2; background: $panel; border: round $border;
+            scrollbar-size-vertical: 1;
             border-title-color: $foreground; border-subtitle-color: $omni-muted;
         }
         & Static { height: auto; }
@@ -40,11 +44,11 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as panel:
             panel.border_title = "keys"
-            panel.border_subtitle = "esc closes"
-            yield Static(self._text())
+            panel.border_subtitle = "↑↓ scroll · esc closes"
+            yield Static(self._sheet())
 
-    def _text(self) -> Content:
-        lines: list[Content] = []
+    def _sheet(self) -> Sheet:
+        lines: list[Content | Hanging] = []
         for context, words in CONTEXTS.items():
             if lines:
                 lines.append(Content(""))
@@ -62,15 +66,18 @@ class HelpScreen(ModalScreen[None]):
                 )
             ),
         ]
-        return Content("\n").join(lines)
+        return Sheet(lines)
 
-    def _group(self, context: Context) -> list[Content]:
+    def _group(self, context: Context) -> list[Hanging]:
+        slash = {id: f"/{name}" for name, id in commands().items()}
         return [
-            self._line("  ".join(map(key_label, keys)) if keys else "—", action.help)
+            self._line("  ".join(map(key_label, keys)) or slash.get(action.id, "—"), action.help)
             for action in ACTIONS
             if action.context == context
             for keys in [self._keymap[action.id]]
         ]
 
-    def _line(self, keys: str, words: str) -> Content:
-        return Content.assemble((f"  {keys:<{KEY_WIDTH}}", "$accent"), (words, "$foreground"))
+    def _line(self, keys: str, words: str) -> Hanging:
+        return Hanging(
+            Content.styled(f"  {keys}", "$accent"), Content.styled(words, "$foreground"), KEY_WIDTH
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from textual import on
@@ -19,6 +20,7 @@ from omni_tui.session.manager import SessionManager
 from omni_tui.session.store.base import SessionSummary
 from omni_tui.tui.dialogs.confirm import ConfirmDialog
 from omni_tui.tui.dialogs.text import TextDialog
+from omni_tui.tui.widgets.rows import Row, RowList, column_widths
 
 PAGE = 200
 
@@ -35,12 +37,9 @@ class SessionsScreen(ModalScreen[str | None]):
             padding: 0 2; background: $panel; border: round $border;
             border-title-color: $foreground; border-subtitle-color: $omni-muted;
         }
-        & Input { border: none; height: 1; margin: 1 0; padding: 0; background: $panel; }
-        & Input:focus { border: none; }
-        & OptionList {
-            height: 1fr; border: none; padding: 0; background: $panel;
-            &:focus { border: none; }
-        }
+        & Input { border: none; height: 1; margin: 1 0; padding: 0 2; background: $panel; }
+        & Input:focus { border: none; background-tint: $foreground 0%; }
+        & RowList { height: 1fr; }
         & .empty { color: $omni-muted; height: 1fr; content-align: center middle; }
     }
     """
@@ -69,7 +68,7 @@ class SessionsScreen(ModalScreen[str | None]):
             field = Input(placeholder="type to find by title or words", compact=True)
             field.cursor_blink = False
             yield field
-            yield OptionList(markup=False)
+            yield RowList()
             yield Static("no sessions yet", classes="empty")
 
     async def on_mount(self) -> None:
@@ -91,7 +90,12 @@ class SessionsScreen(ModalScreen[str | None]):
         ]
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(self._line(each)) for each in self._shown])
+        facts = [_facts(each) for each in self._shown]
+        widths = column_widths(facts)
+        options.add_options(
+            Option(self._row(each, its, widths))
+            for each, its in zip(self._shown, facts, strict=True)
+        )
         if self._shown:
             options.highlighted = 0
         options.display = bool(self._shown)
@@ -99,19 +103,14 @@ class SessionsScreen(ModalScreen[str | None]):
         empty.display = not self._shown
         empty.update("nothing fits" if self._all else "no sessions yet")
 
-    def _line(self, each: SessionSummary) -> Content:
-        busy = next((s for s in self._manager.list_open() if s.id == each.id and s.is_busy), None)
-        mark = "● " if each.id == self._current else "◐ " if busy else "  "
-        facts = [ago(each.updated_at), f"{each.nodes} messages"]
-        if each.branches > 1:
-            facts.append(f"{each.branches} branches")
-        if each.cost:
-            facts.append(f"${each.cost:.3f}")
-        title = safe_line(each.title or each.preview or "untitled", 60)
-        return Content.assemble(
-            (mark, "$primary"),
-            (title, "$foreground"),
-            ("   " + " · ".join(facts), "$omni-muted"),
+    def _row(self, each: SessionSummary, facts: Sequence[str], widths: Sequence[int]) -> Row:
+        busy = any(s.id == each.id and s.is_busy for s in self._manager.list_open())
+        mark = "●" if each.id == self._current else "◐" if busy else " "
+        return Row(
+            Content(name_of(each)),
+            mark=Content.styled(mark, "$primary"),
+            facts=facts,
+            widths=widths,
         )
 
     def _chosen(self) -> SessionSummary | None:
@@ -164,7 +163,7 @@ class SessionsScreen(ModalScreen[str | None]):
             await self._load()
 
     async def _delete(self, each: SessionSummary) -> None:
-        name = safe_line(each.title or each.preview or "untitled", 60)
+        name = name_of(each)
         text = f"“{name}” goes with all its {each.nodes} messages. This cannot be undone."
         if not await self.app.push_screen_wait(
             ConfirmDialog("delete a session", text, "deletes it")
@@ -177,6 +176,18 @@ class SessionsScreen(ModalScreen[str | None]):
         else:
             self.app.session_deleted(each.id)  # type: ignore[attr-defined]
         await self._load()
+
+
+def name_of(each: SessionSummary) -> str:
+    """What a session is called where it stands beside others."""
+    return safe_line(each.title or each.preview or "untitled", 60)
+
+
+def _facts(each: SessionSummary) -> tuple[str, ...]:
+    branches = f"{each.branches} branches" if each.branches > 1 else ""
+    cost = f"${each.cost:.3f}" if each.cost else ""
+    messages = f"{each.nodes} message{'s' if each.nodes != 1 else ''}"
+    return ago(each.updated_at), messages, branches, cost
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:

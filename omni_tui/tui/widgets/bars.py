@@ -25,7 +25,8 @@ class Piece:
 class Bar(Widget):
     """One line with something on the left and something on the right.
 
-    The right side gives way when there is no room for both.
+    The right side gives way when there is no room for both: hints whole, from the last one on, the
+    rest with an ellipsis.
     """
 
     DEFAULT_CSS = """
@@ -56,12 +57,19 @@ class Bar(Widget):
         super().__init__(id=id)
         self._left: tuple[Piece, ...] = ()
         self._right: tuple[Piece, ...] = ()
+        self._hints: tuple[tuple[Piece, ...], ...] = ()
 
-    def show(self, left: Sequence[Piece], right: Sequence[Piece] = ()) -> None:
-        """Show these; nothing is drawn when nothing changed."""
-        new = (tuple(left), tuple(right))
-        if new != (self._left, self._right):
-            self._left, self._right = new
+    def show(
+        self,
+        left: Sequence[Piece],
+        right: Sequence[Piece] = (),
+        *,
+        hints: Sequence[Sequence[Piece]] = (),
+    ) -> None:
+        """Show these, the hints at the right end; nothing is drawn when nothing changed."""
+        new = (tuple(left), tuple(right), tuple(map(tuple, hints)))
+        if new != (self._left, self._right, self._hints):
+            self._left, self._right, self._hints = new
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -69,16 +77,24 @@ class Bar(Widget):
         width = self.size.width
         base = self.rich_style
         left, left_width = self._segments(self._left, max(0, width - 1))
-        right, right_width = self._segments(self._right, max(0, width - 1))
-        if left_width + right_width + 2 > width:
-            right, right_width = self._segments(self._right, max(0, width - left_width - 2))
-            if right_width < 12:
-                right, right_width = [], 0
+        right, right_width = self._at_right(width - left_width - 2)
         gap = max(0, width - left_width - right_width - (1 if right else 0))
         fill = self.get_component_rich_style("bar--faint", partial=True) + Style()
         middle = Segment(self.FILL * gap, base + fill)
         end = [Segment(self.FILL, base + fill)] if right else []
         return Strip([*left, middle, *right, *end]).adjust_cell_length(width, base)
+
+    def _at_right(self, room: int) -> tuple[list[Segment], int]:
+        right, used = self._segments(self._right, max(0, room))
+        if used < min(12, sum(cell_len(piece.text) for piece in self._right)):
+            right, used = [], 0
+        for hint in self._hints:
+            wanted = sum(cell_len(safe_piece(piece.text)) for piece in hint)
+            if used + wanted > room:
+                break
+            right += self._segments(hint, wanted)[0]
+            used += wanted
+        return right, used
 
     def _segments(self, pieces: Sequence[Piece], room: int) -> tuple[list[Segment], int]:
         base = self.rich_style
