@@ -1,16 +1,21 @@
 """Where everything of a tree stands in its picture: rows and guide lines, without a screen.
 
 A prompt is a row; an answer is a row, whatever tool rounds it took. A talk without forks stays in
-its column however long it is. At a fork the children stand oldest first, each a level further in;
-only the youngest, while it is the one last chosen there, goes on in the column of the fork. So a
-talk that was mended many times is still one straight line with its older versions beside it, and a
-switch moves nothing up or down. Several roots are the children of one fork.
+its column however long it is. At a fork one child goes on in that column, the main line; the other
+versions of its row hang right under it, oldest first, each a level further in and with all that
+follows it. Several roots are the children of one fork.
+
+The main line is the one last written to, at each fork: it leads to the youngest prompt, or to the
+youngest child where nothing more was asked. So a talk that was mended many times is a straight
+line that ends where it last grew, and a switch moves no row. To let the branch in view be the main
+line would turn the picture around under the eyes of who looks for something in it; the longest
+might change in the middle of a reply, and the oldest would push a mended talk ever further right.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias, overload
 
 from omni_tui.core.messages import Attachment, Message, Text
@@ -37,20 +42,21 @@ class Guide(NamedTuple):
 
 
 class Line:
-    """The rows between two forks, all in one column."""
+    """Rows in one column, from a fork on: each fork on the way goes on in it."""
 
-    __slots__ = ("depth", "first", "fork", "last", "parent")
+    __slots__ = ("beside", "depth", "first", "last", "parent")
 
-    def __init__(self, parent: Line | None, fork: Parent, first: int, last: bool) -> None:
-        self.parent = parent
-        """The line it branched off; `None` for the outermost, which has no guides."""
-        self.fork = fork
-        """The node it hangs under."""
+    def __init__(self, first: int, beside: Row | None = None, last: bool = True) -> None:
         self.first = first
         """Its first node."""
+        self.beside = beside
+        """The row whose other version it begins with; `None` for the outermost line, which has
+        no guides."""
+        self.parent: Line | None = beside.line if beside is not None else None
+        """The line it branched off."""
         self.last = last
-        """Whether no younger sibling follows."""
-        self.depth: int = 0 if parent is None else parent.depth + 1
+        """Whether the parent neither has another branch nor goes on under it."""
+        self.depth: int = 0 if self.parent is None else self.parent.depth + 1
 
 
 class Row:
@@ -129,13 +135,11 @@ class Rows(Sequence[Row]):
     def update(self) -> bool:
         """Catch up with the tree; returns whether rows may have come, gone or moved.
 
-        Growth at a tip costs O(1) at the bottom of the picture and a renumbering of the rows below
-        it elsewhere; a new fork, a removal or a switch lays out all rows again.
+        A switch moves none. Growth at a tip costs O(1) at the bottom of the picture and a
+        renumbering of the rows below it elsewhere; a new fork, a removal or a prompt on another
+        line than the main one lays out all rows again.
         """
-        path = self.tree.path
-        known = len(self._path)
-        went_on = path[:known] == self._path and self._row_of.keys().isdisjoint(path[known:])
-        self._path = path
+        self._path = self.tree.path
         self._active_count = None
         ids = list(self.tree.nodes)
         new: list[int] = []
@@ -143,54 +147,51 @@ class Rows(Sequence[Row]):
             if node_id in self._row_of:
                 break
             new.append(node_id)
-        if len(ids) == len(self._row_of) and not new and went_on:
+        if len(ids) == len(self._row_of) and not new:
             return False
-        if (
-            not went_on
-            or len(ids) != len(self._row_of) + len(new)
-            or not all(map(self._grow, reversed(new)))
-        ):
+        if len(ids) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
             self._build()
         return True
 
     def _build(self) -> None:
         prompts: set[int] = set()
-        oldest: dict[Parent, int] = {}
+        below: dict[Parent, int] = {}
         forks: dict[Parent, list[int]] = {}
         for node in self.tree.nodes.values():
             if node.kind == "prompt":
                 prompts.add(node.id)
             parent = node.parent_id
-            if parent not in oldest:
-                oldest[parent] = node.id
+            if parent not in below:
+                below[parent] = node.id
             elif parent in forks:
                 forks[parent].append(node.id)
             else:
-                forks[parent] = [oldest[parent], node.id]
+                forks[parent] = [below[parent], node.id]
+        below.update(_main_children(self.tree, forks))
         self._rows, self._row_of = [], {}
-        if not oldest:
-            return
-        cursors = self.tree.cursors
-        stack: list[tuple[int, Line]] = []
-        top = Line(None, None, oldest[None], last=True)
-        _fork(stack, top, None, forks.get(None, [oldest[None]]), cursors.get(None))
+        stack = [(below[None], Line(below[None]))] if below else []
         while stack:
             first, line = stack.pop()
-            row = Row(first, line, first in prompts)
-            self._append(row)
-            below = oldest.get(first)
-            while below is not None:
-                if row.tip in forks:
-                    _fork(stack, line, row.tip, forks[row.tip], cursors.get(row.tip))
+            while True:
+                row = Row(first, line, first in prompts)
+                self._append(row)
+                onward = below.get(first)
+                while onward is not None and row.tip not in forks:
+                    if row.is_prompt or onward in prompts:
+                        break
+                    self._row_of[onward] = row
+                    row.tip = onward
+                    onward = below.get(onward)
+                parent = self.tree.nodes[first].parent_id
+                if parent in forks and below[parent] == first:
+                    others = [child for child in forks[parent] if child != first]
+                    if onward is not None:
+                        stack.append((onward, line))
+                    stack += _branches(row, others, goes_on=onward is not None)
                     break
-                is_prompt = below in prompts
-                if is_prompt or row.is_prompt:
-                    row = Row(below, line, is_prompt)
-                    self._append(row)
-                else:
-                    self._row_of[below] = row
-                    row.tip = below
-                below = oldest.get(below)
+                if onward is None:
+                    break
+                first = onward
 
     def _append(self, row: Row) -> None:
         row.index = len(self._rows)
@@ -198,7 +199,7 @@ class Rows(Sequence[Row]):
         self._row_of[row.first] = row
 
     def _grow(self, node_id: int) -> bool:
-        """Show a new node if it just lengthens a line; false if it makes a fork."""
+        """Show a new node if it just lengthens a line; false if more has to move."""
         node = self.tree[node_id]
         above = self.row_of(node.parent_id)
         is_prompt = node.kind == "prompt"
@@ -208,6 +209,10 @@ class Rows(Sequence[Row]):
             above.tip = node_id
             self._row_of[node_id] = above
             return True
+        if is_prompt and above.line.depth:
+            return False  # its line is the main one now
+        if len(self.tree.children(self.tree[above.first].parent_id)) > 1:
+            return False  # the branches beside the row above come between
         row = Row(node_id, above.line, is_prompt)
         self._row_of[node_id] = row
         self._rows.insert(above.index + 1, row)
@@ -262,13 +267,17 @@ class Rows(Sequence[Row]):
         return guides
 
     def _guide(self, line: Line, opens: bool) -> Guide:
-        chosen = self._chosen(line.fork)
-        if opens:
-            kind: GuideKind = "corner" if line.last else "tee"
-            return Guide(kind, chosen is not None and chosen >= line.first)
-        if line.last:
+        if line.last and not opens:
             return Guide("blank", False)
-        return Guide("rail", chosen is not None and chosen > line.first)
+        kind: GuideKind = "rail" if not opens else "corner" if line.last else "tee"
+        beside = line.beside
+        assert beside is not None
+        chosen = self._chosen(self.tree[line.first].parent_id)
+        if chosen is None:
+            return Guide(kind, False)
+        if chosen == beside.first:
+            return Guide(kind, self._chosen(beside.tip) is not None)
+        return Guide(kind, chosen > line.first or (opens and chosen == line.first))
 
     def _chosen(self, fork: Parent) -> int | None:
         """The child of a fork through which the active path goes on; `None` if it does not."""
@@ -277,23 +286,27 @@ class Rows(Sequence[Row]):
         return self._path[place] if below else None
 
 
-def _fork(
-    stack: list[tuple[int, Line]],
-    line: Line,
-    fork: Parent,
-    children: Sequence[int],
-    chosen: int | None,
-) -> None:
-    """Put the children of a fork on the stack, the oldest on top.
+def _main_children(tree: Tree, forks: Mapping[Parent, Sequence[int]]) -> dict[Parent, int]:
+    """The child with which the main line goes on, at least of every fork; O(n) if there is one."""
+    if not forks:
+        return {}
+    main: dict[Parent, int] = {}
+    nodes = tree.nodes
+    for node in reversed(list(nodes.values())):
+        child, parent = node.id, node.parent_id
+        if node.kind == "prompt":
+            while parent not in main:
+                main[parent] = child
+                if parent is None:
+                    break
+                child, parent = parent, nodes[parent].parent_id
+    return {fork: children[-1] for fork, children in forks.items()} | main
 
-    Without a choice, the youngest counts as chosen.
-    """
-    youngest = children[-1]
-    if chosen is None or chosen == youngest:
-        stack.append((youngest, line))
-    else:
-        stack.append((youngest, Line(line, fork, youngest, True)))
-    stack += [(first, Line(line, fork, first, False)) for first in children[-2::-1]]
+
+def _branches(row: Row, others: Sequence[int], *, goes_on: bool) -> Iterator[tuple[int, Line]]:
+    """What hangs beside a row of a main line, for the stack: the oldest on top."""
+    for first in reversed(others):
+        yield first, Line(first, row, last=not goes_on and first == others[-1])
 
 
 def row_state(rows: Rows, row: Row, mark: Mark | None) -> State:

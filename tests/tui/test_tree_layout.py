@@ -72,6 +72,14 @@ def mountains() -> Tree:
     return tree
 
 
+def nested(depth: int) -> Tree:
+    """A talk whose every prompt but the last was left again for another, the first one last."""
+    tree = talk(*(ask(f"old {number}") for number in range(depth + 1)))
+    for fork in reversed(tree.path[:-1]):
+        tree.add(ask(f"young {fork}"), parent=fork)
+    return tree
+
+
 def test_a_talk_without_forks_is_a_straight_line() -> None:
     tree = talk(ask("one"), say("1"), ask("two"), say("2"))
 
@@ -89,17 +97,17 @@ def test_an_empty_tree_has_no_rows() -> None:
 
 def test_branches_hang_under_their_fork_with_lines() -> None:
     assert picture(Rows(mountains())) == [
-        "┣ ○ Name five rivers",
         "● Name three mountains",
-        "┣ ● Gangkhar Puensum",
-        "│ ● and in Bhutan?",
-        "│ ● It is sacred",
-        "├ ○ Muchu Chhish",
-        '└ ○ "best"',
+        "┣ ○ Name five rivers",
+        "● Gangkhar Puensum",
+        "┣ ○ Muchu Chhish",
+        '┣ ○ "best"',
+        "● and in Bhutan?",
+        "● It is sacred",
     ]
 
 
-def test_the_youngest_branch_goes_on_in_the_column_of_its_fork() -> None:
+def test_the_main_line_goes_on_in_its_column_and_older_versions_hang_beside_it() -> None:
     tree = Tree()
     for number in (1, 2):
         prompt = tree.push(ask(f"question {number}"))
@@ -109,45 +117,110 @@ def test_the_youngest_branch_goes_on_in_the_column_of_its_fork() -> None:
 
     assert picture(Rows(tree)) == [
         "● question 1",
+        "● new 1",
         "┣ ○ old 1",
         "┃ ○ aside 1",
-        "● new 1",
         "● question 2",
-        "┣ ○ old 2",
-        "┃ ○ aside 2",
-        "● new 2",
+        "○ old 2",
+        "┣ ● new 2",
+        "○ aside 2",
     ]
 
 
-def test_a_switch_keeps_the_order_of_the_rows() -> None:
+def test_a_switch_moves_no_row() -> None:
+    tree = mountains()
+    rows = Rows(tree)
+    before = [(row.first, row.line.depth) for row in rows]
+
+    for node_id in tree.nodes:
+        tree.navigate(node_id)
+
+        assert rows.is_stale
+        assert not rows.update()
+        assert [(row.first, row.line.depth) for row in rows] == before
+        assert [(row.first, row.line.depth) for row in Rows(tree)] == before
+
+
+def test_the_line_last_written_to_is_the_straight_one() -> None:
     tree = talk(ask("q"), say("old"))
     tree.add(say("young"), parent=1)
-    tree.navigate(3)
     rows = Rows(tree)
-    assert picture(rows) == ["● q", "┣ ○ old", "● young"]
+    assert picture(rows) == ["● q", "○ young", "┗ ● old"]
 
-    tree.navigate(2)
+    tree.push(ask("more"))
     assert rows.update()
+    assert picture(rows) == ["● q", "● old", "┣ ○ young", "● more"]
 
-    assert picture(rows) == ["● q", "┣ ● old", "└ ○ young"]
+    tree.navigate(3)
+    tree.push(ask("the other way"))
+    assert rows.update()
+    assert picture(rows) == ["● q", "● young", "┣ ○ old", "┃ ○ more", "● the other way"]
 
 
-def test_forks_in_older_branches_nest() -> None:
+def test_replies_that_come_in_the_background_move_no_line() -> None:
+    tree = talk(ask("q"), say("a"), ask("more"))
+    aside = tree.add(call(), parent=1)
+    rows = Rows(tree)
+    shown = ["● q", "● a", "┣ ○ bash", "● more"]
+    assert picture(rows) == shown
+
+    back = tree.add(result(), parent=aside.id)
+    tree.add(call(), parent=back.id)
+    rows.update()
+
+    assert picture(rows) == shown
+
+
+def test_forks_in_branches_nest() -> None:
     tree = talk(ask("q"), say("a"), ask("deep"), say("x"))
     tree.add(say("y"), parent=3)
-    tree.add(say("b"), parent=1)
+    tree.add(say("z"), parent=3)
+    tree.add(ask("why"), parent=tree.add(say("b"), parent=1).id)
     tree.navigate(4)
 
-    assert picture(Rows(tree)) == ["● q", "┣ ● a", "│ ● deep", "│ ┣ ● x", "│ └ ○ y", "└ ○ b"]
+    assert picture(Rows(tree)) == [
+        "● q",
+        "○ b",
+        "┣ ● a",
+        "│ ● deep",
+        "│ ○ z",
+        "│ ┣ ● x",
+        "│ └ ○ y",
+        "○ why",
+    ]
 
 
 def test_rails_are_lit_down_to_the_branch_the_active_path_takes() -> None:
     tree = talk(ask("q"), say("a"), ask("aside"))
     tree.add(say("b"), parent=1)
     tree.add(say("c"), parent=1)
+    tree.add(ask("main"), parent=tree.add(say("d"), parent=1).id)
     tree.navigate(4)
 
-    assert picture(Rows(tree)) == ["● q", "┣ ○ a", "┃ ○ aside", "┣ ● b", "└ ○ c"]
+    assert picture(Rows(tree)) == [
+        "● q",
+        "○ d",
+        "┣ ○ a",
+        "┃ ○ aside",
+        "┣ ● b",
+        "├ ○ c",
+        "○ main",
+    ]
+
+
+def test_rails_beside_the_main_line_are_lit_as_far_as_it_is_active() -> None:
+    tree = talk(ask("q"), say("a"), ask("aside"))
+    tree.add(ask("main"), parent=tree.add(say("b"), parent=1).id)
+    rows = Rows(tree)
+    for head, drawn in (
+        (5, ["● q", "● b", "┣ ○ a", "┃ ○ aside", "● main"]),
+        (4, ["● q", "● b", "├ ○ a", "│ ○ aside", "○ main"]),
+        (1, ["● q", "○ b", "├ ○ a", "│ ○ aside", "○ main"]),
+    ):
+        tree.navigate(head)
+        rows.update()
+
+        assert picture(rows) == drawn
 
 
 def test_several_roots_stand_like_the_children_of_one_fork() -> None:
@@ -155,7 +228,7 @@ def test_several_roots_stand_like_the_children_of_one_fork() -> None:
     tree.add(ask("two"), parent=None)
     tree.add(ask("three"), parent=None)
 
-    assert picture(Rows(tree)) == ["┣ ● one", "│ ● 1", "├ ○ two", "└ ○ three"]
+    assert picture(Rows(tree)) == ["○ three", "┣ ● one", "│ ● 1", "└ ○ two"]
 
 
 def test_tool_rounds_fold_into_the_answer_they_serve() -> None:
@@ -172,7 +245,7 @@ def test_an_answer_that_forks_in_the_middle_shows_every_ending() -> None:
     tree = talk(ask("q"), call(), result(), say("first try"), ask("then"))
     tree.add(say("second try"), parent=3)
 
-    assert picture(Rows(tree)) == ["● q", "● bash", "┣ ● first try", "│ ● then", "└ ○ second try"]
+    assert picture(Rows(tree)) == ["● q", "● bash", "● first try", "┣ ○ second try", "● then"]
 
 
 def test_an_imported_talk_may_begin_with_an_answer() -> None:
@@ -192,12 +265,7 @@ def test_a_talk_of_5000_turns_stays_in_the_first_column() -> None:
 
 
 def test_forks_nested_5000_deep_are_laid_out_and_folded() -> None:
-    tree = talk(ask("q"))
-    for number in range(5_000):
-        fork = tree.head
-        tree.push(ask(f"old {number}"))
-        tree.add(ask(f"young {number}"), parent=fork)
-    rows = Rows(tree)
+    rows = Rows(nested(5_000))
 
     assert max(row.line.depth for row in rows) == 5_000
     assert all(len(rows.guides(row, 6)) <= 6 for row in rows)
@@ -205,13 +273,9 @@ def test_forks_nested_5000_deep_are_laid_out_and_folded() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 6])
 def test_folded_rows_keep_to_the_width_and_say_so(levels: int) -> None:
-    tree = talk(ask("q"))
-    for number in range(20):
-        fork = tree.head
-        tree.push(ask(f"old {number}"))
-        tree.add(ask(f"young {number}"), parent=fork)
-    rows = Rows(tree)
+    rows = Rows(nested(20))
 
+    assert max(row.line.depth for row in rows) == 20
     for row in rows:
         guides = rows.guides(row, levels)
         assert len(guides) <= levels
@@ -223,12 +287,13 @@ def test_folded_rows_keep_to_the_width_and_say_so(levels: int) -> None:
 def test_parents_children_and_versions_are_found_from_a_row() -> None:
     tree = mountains()
     rows = Rows(tree)
-    prompt, gangkhar = rows[1], rows[2]
+    prompt, gangkhar = rows[0], rows[2]
 
     assert rows.parent(gangkhar) is prompt
     assert rows.parent(prompt) is None
     assert rows.child(prompt) is gangkhar
     assert rows.child(rows[6]) is None
+    assert rows.child(rows[4]) is None
     assert rows.versions(gangkhar) == [3, 6, 7]
     assert rows.versions(prompt) == [1, 2]
     tree.navigate(6)
@@ -240,10 +305,9 @@ def test_edits_and_answers_are_counted_apart() -> None:
     edit = tree.add(ask("follow-up"), parent=1)
     rows = Rows(tree)
 
-    row = rows.row_of(edit.id)
-    assert row is not None
-    assert rows.versions(row) == [edit.id]
-    assert rows.versions(rows[1]) == [2]
+    assert [row.first for row in rows] == [1, edit.id, 2]
+    assert rows.versions(rows[1]) == [edit.id]
+    assert rows.versions(rows[2]) == [2]
 
 
 # Keeping up with the tree
@@ -267,17 +331,31 @@ def test_growth_at_the_end_keeps_the_rows_there_were() -> None:
 
 
 def test_growth_in_the_middle_moves_the_rows_below() -> None:
+    tree = talk(ask("q"), say("a"), ask("aside"))
+    tree.add(say("b"), parent=1)
+    tree.add(ask("main"), parent=4)
+    rows = Rows(tree)
+    last = rows[4]
+
+    tree.push(say("done"))
+    rows.update()
+
+    assert picture(rows) == ["● q", "○ b", "┣ ● a", "│ ● aside", "│ ● done", "○ main"]
+    assert [row.index for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert rows[5] is last
+
+
+def test_a_line_that_goes_on_past_its_branches_opens_their_corner() -> None:
     tree = talk(ask("q"), say("a"))
     tree.add(say("b"), parent=1)
+    tree.navigate(3)
     rows = Rows(tree)
-    last = rows[2]
+    assert picture(rows) == ["● q", "● b", "└ ○ a"]
 
     tree.push(ask("more"))
     rows.update()
 
-    assert picture(rows) == ["● q", "┣ ● a", "│ ● more", "└ ○ b"]
-    assert [row.index for row in rows] == [0, 1, 2, 3]
-    assert rows[3] is last
+    assert picture(rows) == ["● q", "● b", "┣ ○ a", "● more"]
 
 
 def test_a_removal_that_is_made_good_by_another_node_is_noticed() -> None:
@@ -301,7 +379,7 @@ def test_going_from_no_head_to_another_root_is_a_switch() -> None:
     tree.navigate(1)
     rows.update()
 
-    assert picture(rows) == ["┣ ● old", "└ ○ young"]
+    assert picture(rows) == ["○ young", "┗ ● old"]
 
 
 MESSAGES = (ask("q"), say("a"), call(), result())
@@ -536,11 +614,11 @@ def test_states_follow_from_the_tree() -> None:
     tree.add(say("other"), parent=1)
     rows = Rows(tree)
 
-    assert [row_state(rows, row, None) for row in rows] == [
-        "active",
-        "active",
-        "interrupted",
-        "interrupted",
-        "elsewhere",
+    assert [(row.first, row_state(rows, row, None)) for row in rows] == [
+        (1, "active"),
+        (2, "active"),
+        (4, "interrupted"),
+        (5, "elsewhere"),
+        (3, "interrupted"),
     ]
-    assert row_state(rows, rows[4], "unread") == "unread"
+    assert row_state(rows, rows[3], "unread") == "unread"

@@ -7,10 +7,12 @@ import pytest
 from rich.cells import cell_len
 from textual.geometry import Size
 from textual.pilot import Pilot
+from textual.strip import Strip
 from tree_app import TreeApp, travels
 
 from omni_tui.core.messages import Message
 from omni_tui.session.tree import Node, Tree
+from omni_tui.tui.tree_layout import Row
 from omni_tui.tui.widgets.tree_pane import TreePane
 
 SnapCompare = Callable[..., bool]
@@ -25,7 +27,10 @@ def long_talk(turns: int) -> Tree:
 
 
 def forked() -> Tree:
-    """q → a (1/2) → more, and q → b (2/2) → last; the head is on b's line."""
+    """q → a (1/2) → more, and q → b (2/2) → last; the head is on b's line.
+
+    From top to bottom: 1, 4 (b), 2 and 3 beside it (a, more), 5 (last).
+    """
     tree = Tree()
     tree.push(Message.user("q"))
     tree.push(Message.assistant("a"))
@@ -50,9 +55,9 @@ async def test_rows_show_sign_words_and_position_among_siblings() -> None:
     async with app.run_test(size=(30, 12)):
         assert app.rows == [
             " ● q",
+            " ● b                     2/2",
             " ├ ○ a                   1/2",
             " │ ⊘ more",
-            " ● b                     2/2",
             " ⊘ last",
         ]
 
@@ -104,11 +109,10 @@ async def test_a_row_cut_short_ends_in_an_ellipsis() -> None:
 
 async def test_deep_forks_leave_half_of_the_width_to_the_words() -> None:
     tree = Tree()
-    tree.push(Message.user("q"))
-    for number in range(30):
-        fork = tree.head
+    for number in range(31):
         tree.push(Message.user(f"old {number}"))
-        tree.add(Message.user(f"young {number}"), parent=fork)
+    for fork in reversed(tree.path[:-1]):
+        tree.add(Message.user(f"young {fork}"), parent=fork)
     app = TreeApp(tree)
     async with app.run_test(size=(30, 70)):
         assert any(row.startswith(" … ") for row in app.rows)
@@ -177,9 +181,9 @@ async def test_hostile_text_reaches_no_strip(where: str) -> None:
 @pytest.mark.parametrize(
     ("start", "keys", "cursor"),
     [
-        (5, ["up"], 4),
-        (5, ["k", "k"], 3),
-        (1, ["down", "j"], 3),
+        (5, ["up"], 3),
+        (5, ["k", "k"], 2),
+        (1, ["down", "j"], 2),
         (1, ["up"], 1),
         (5, ["down"], 5),
         (5, ["g"], 1),
@@ -231,16 +235,16 @@ async def test_enter_asks_for_the_branch_under_the_cursor() -> None:
     async with app.run_test(size=(30, 12)) as pilot:
         await pilot.press("up", "up", "enter")
 
-    assert app.posted == [("preview", 4), ("preview", 3), ("switch", 3)]
+    assert app.posted == [("preview", 3), ("preview", 2), ("switch", 2)]
 
 
 async def test_a_click_previews_and_a_second_one_switches() -> None:
     app = TreeApp(forked())
     async with app.run_test(size=(30, 12)) as pilot:
-        await pilot.click(TreePane, offset=(5, 3))
+        await pilot.click(TreePane, offset=(5, 4))
         assert app.posted == [("preview", 2)]
 
-        await pilot.click(TreePane, offset=(5, 3), times=2)
+        await pilot.click(TreePane, offset=(5, 4), times=2)
         assert app.posted == [("preview", 2), ("switch", 2)]
 
 
@@ -316,6 +320,78 @@ async def test_with_focus_the_cursor_stays_where_a_person_put_it() -> None:
         assert app.rows[-1] == " ⊘ newer"
 
 
+async def test_a_switch_moves_no_row() -> None:
+    tree, marks = travels()
+    app = TreeApp(tree, marks)
+    async with app.run_test(size=(60, 40)) as pilot:
+        before = [row.strip(" ●○◐?✗⊘★┃│├└") for row in app.rows]
+        for node_id in tree.tips():
+            tree.navigate(node_id)
+            app.pane.refresh_tree()
+            await pilot.pause()
+            assert [row.strip(" ●○◐?✗⊘★┃│├└") for row in app.rows] == before
+
+
+async def test_rows_that_come_above_leave_the_cursor_where_it_is_on_screen() -> None:
+    tree = long_talk(30)
+    aside = tree.add(Message.user("aside"), parent=10)
+    tree.push(Message.user("main"))
+    app = TreeApp(tree)
+    async with app.run_test(size=(30, 12)) as pilot:
+        await pilot.press(*["up"] * 14)
+        place, cursor = app.pane.cursor_row, app.cursor
+        assert place is not None
+        line, index = app.lines, place.index
+        for _ in range(3):
+            tree.add(Message.assistant("background"), parent=aside.id)
+        app.pane.refresh_tree()
+        await pilot.pause()
+
+        moved = app.pane.cursor_row
+        assert moved is not None
+        assert (app.cursor, moved.index) == (cursor, index + 3)
+        assert app.lines[2:] == line[2:]
+
+
+@pytest.mark.parametrize("key", ["up", "down"])
+async def test_scrolling_draws_only_the_rows_that_come_into_view(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = TreeApp(long_talk(500))
+    async with app.run_test(size=(30, 20)) as pilot:
+        await pilot.press("g", *["down"] * 40)
+        await pilot.press(*[key] * 20)
+        drawn: list[int] = []
+        draw = TreePane._draw
+
+        def noted(pane: TreePane, row: Row) -> Strip:
+            drawn.append(row.index)
+            return draw(pane, row)
+
+        monkeypatch.setattr(TreePane, "_draw", noted)
+        before = app.pane.cursor_row
+        assert before is not None
+        await pilot.press(key)
+        after = app.pane.cursor_row
+
+    assert after is not None
+    assert sorted(drawn) == sorted((before.index, after.index))
+
+
+async def test_the_scroll_bar_follows_the_rows() -> None:
+    app = TreeApp(long_talk(500))
+    async with app.run_test(size=(30, 20)) as pilot:
+        bar = app.pane.vertical_scrollbar
+        seen = []
+        for key in ("g", "pagedown", "G"):
+            await pilot.press(*[key] * 20)
+            seen.append(bar.position)
+            moved = abs(bar.position - app.pane.scroll_y)
+            assert moved * 8 * app.pane.size.height / app.pane.virtual_size.height <= 1
+
+    assert seen == sorted(set(seen))
+
+
 async def test_leaving_the_pane_sends_the_cursor_home() -> None:
     app = TreeApp(forked(), width=30)
     async with app.run_test(size=(40, 12)) as pilot:
@@ -342,7 +418,7 @@ async def test_a_cursor_whose_row_was_removed_goes_to_the_head() -> None:
     tree = forked()
     app = TreeApp(tree)
     async with app.run_test(size=(30, 12)) as pilot:
-        await pilot.press("left_square_bracket", "up", "up")
+        await pilot.press("up")
         assert app.cursor == 3
         tree.remove(2)
         await pilot.press("enter")
@@ -373,7 +449,7 @@ async def test_marks_and_labels_are_asked_for_again_on_refresh() -> None:
         app.pane.refresh_tree()
 
         assert app.rows[-1] == " ◐ last"
-        assert app.rows[1] == ' ├ ★ "first"             1/2'
+        assert app.rows[2] == ' ├ ★ "first"             1/2'
 
 
 async def test_showing_another_tree_starts_at_its_head() -> None:

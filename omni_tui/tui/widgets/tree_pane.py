@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -155,6 +155,9 @@ class TreePane(ScrollView, can_focus=True):
         self._is_held = False
         self._base = Style()
         self._fitted = Size(0, 0)
+        self._width = 0
+        self._drawn: dict[int, Strip] = {}
+        """Rows as they were drawn, by index; scrolling only moves them."""
         self._texts: LRUCache[tuple[int, int, str | None], str] = LRUCache(1024)
 
     # What is shown
@@ -174,9 +177,12 @@ class TreePane(ScrollView, can_focus=True):
     def refresh_tree(self) -> None:
         """Draw again after nodes, head, labels or marks changed.
 
-        The cursor stays where a person put it, unless it was at the head, which it follows.
+        The cursor stays where a person put it, and that row where it is on screen, unless it was
+        at the head, which it follows.
         """
         follows = not self._is_held or self._cursor == self._head
+        before = self.cursor_row
+        index = None if before is None else before.index
         grown = self._rows.update()
         head = self._row_id(self._rows.tree.head)
         moved = head != self._head
@@ -184,8 +190,15 @@ class TreePane(ScrollView, can_focus=True):
         if follows or self.cursor_row is None:
             self._cursor = head
         if grown or (moved and follows):
-            self._fit()
+            row = self.cursor_row
+            stays = before is not None and row is not None and row.first == before.first
+            self._fit(shift=row.index - index if row and stays and index is not None else 0)
         self.refresh()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many rows the active path has, and how many there are."""
+        return self._rows.active_count, len(self._rows)
 
     @property
     def cursor_row(self) -> Row | None:
@@ -196,20 +209,22 @@ class TreePane(ScrollView, can_focus=True):
         row = self._rows.row_of(node_id)
         return None if row is None else row.first
 
-    def _fit(self, *, center: bool = False) -> None:
+    def _fit(self, *, center: bool = False, shift: int = 0) -> None:
         """Give the picture its height and scroll until the cursor is in sight.
 
-        No further than needed, or with the cursor in the middle.
+        By `shift` rows and no further than needed, or with the cursor in the middle.
         """
         self.virtual_size = Size(0, len(self._rows) + _HEADER)
         self._fitted = self.size
         row, room = self.cursor_row, self._fitted.height - _HEADER
         if row is None or room < 1:
             return
-        top = round(self.scroll_target_y)
+        top = max(0, round(self.scroll_target_y) + shift)
         if top <= row.index < top + room:
-            return
-        if center:
+            if not shift:
+                return
+            wanted = top
+        elif center:
             wanted = row.index - room // 2
         else:
             wanted = row.index if row.index < top else row.index - room + 1
@@ -237,6 +252,7 @@ class TreePane(ScrollView, can_focus=True):
         self._fit()
         for changed in (old, row):
             if changed is not None:
+                self._drawn.pop(changed.index, None)
                 self.refresh_line(changed.index + _HEADER)
         self.post_message(self.Previewed(row.tip))
 
@@ -312,38 +328,80 @@ class TreePane(ScrollView, can_focus=True):
 
     # Drawing
 
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Draw again: everything, or what is drawn already in these regions."""
+        if not regions:
+            self._drawn.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Draw the rows where they are now, and the bar only when its thumb moves.
+
+        In a long tree the thumb stands still for many rows, and to draw it costs as much as they.
+        """
+        if round(old_value) == round(new_value):
+            return
+        if self.show_vertical_scrollbar:
+            bar, total = self.vertical_scrollbar, max(1, self.virtual_size.height)
+            eighths = 8 * self.size.height / total
+            if int(bar.position * eighths) != int(new_value * eighths):
+                bar.position = new_value
+        self.refresh(self.size.region)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn.clear()
+
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines in this region, of the tree as it is now."""
         self._catch_up()
         if self.size != self._fitted:
             # Here, as a resize event comes after the first painting.
             self._fit(center=True)
+        width = self.scrollable_content_region.width
+        if width != self._width:
+            self._width = width
+            self._drawn.clear()
         self._base = self.rich_style
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One line of the pane: the title stays, the rows scroll under it."""
-        width = self.scrollable_content_region.width
         index = y - _HEADER + self.scroll_offset.y
-        base = self._base
-        pieces: list[_Piece] = []
         if y == 0:
-            pieces = self._title(width)
-        elif y >= _HEADER and index < len(self._rows):
-            row = self._rows[index]
-            pieces = self._row(row, width)
-            if row.first == self._cursor:
-                base += self._style("cursor")
-                if self.has_focus:
-                    pieces = [(text, "path" if name == "muted" else name) for text, name in pieces]
-        elif y == _HEADER and not self._rows:
-            pieces = [("no messages yet", "muted")]
+            return self._strip(self._title(self._width))
+        if y >= _HEADER and index < len(self._rows):
+            strip = self._drawn.get(index)
+            if strip is None:
+                strip = self._drawn[index] = self._draw(self._rows[index])
+            return strip
+        if y == _HEADER and not self._rows:
+            return self._strip([("no messages yet", "muted")])
+        return self._strip([])
+
+    def _draw(self, row: Row) -> Strip:
+        pieces = self._row(row, self._width)
+        if row.first != self._cursor:
+            return self._strip(pieces)
+        if self.has_focus:
+            pieces = [(text, "path" if name == "muted" else name) for text, name in pieces]
+        return self._strip(pieces, self._style("cursor"))
+
+    def _strip(self, pieces: Iterable[_Piece], ground: Style | None = None) -> Strip:
+        """A line of these pieces, as wide as the pane."""
+        base = self._base if ground is None else self._base + ground
         segments = [Segment(" ", base)]
         for text, name in pieces:
             segments.append(Segment(text, base + self._style(name) if name else base))
         filled = sum(segment.cell_length for segment in segments)
-        segments.append(Segment(" " * (width - filled), base))
-        return Strip(segments, width)
+        segments.append(Segment(" " * (self._width - filled), base))
+        return Strip(segments, self._width)
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"tree-pane--{name}", partial=True)
