@@ -5,6 +5,7 @@ from __future__ import annotations
 from omni_tui.core.errors import (
     AmbiguousIdError,
     AuthError,
+    CatalogError,
     ConfigError,
     MaxStepsReachedError,
     NotFoundError,
@@ -31,6 +32,7 @@ _CODES: tuple[tuple[type[OmniError], int], ...] = (
     (UnknownModelError, USAGE),
     (AuthError, KEY_REFUSED),
     (ProviderError, PROVIDER_FAILED),
+    (CatalogError, PROVIDER_FAILED),
     (NotFoundError, NO_SESSION),
     (AmbiguousIdError, NO_SESSION),
     (SessionLockedError, NO_SESSION),

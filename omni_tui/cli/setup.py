@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +11,9 @@ from typing import Self
 
 from omni_tui.config.approvals import load_approvals
 from omni_tui.config.paths import Paths, find_paths
-from omni_tui.config.settings import ProviderSettings, Settings, load_settings
+from omni_tui.config.providers import make_registry
+from omni_tui.config.settings import Settings, load_settings
 from omni_tui.core.errors import NotFoundError
-from omni_tui.llm.models import ProviderRegistry, make_provider
-from omni_tui.llm.providers.base import Provider
-from omni_tui.llm.providers.table import Dialect, Endpoint
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.sqlite import SQLiteStore
@@ -24,12 +21,6 @@ from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions, Rule
 
 DEMO = "demo/chat"
-
-DIALECTS: dict[str, Dialect] = {
-    "chat": "openai-chat",
-    "responses": "openai-responses",
-    "anthropic": "anthropic",
-}
 
 SYSTEM = """\
 You are a helpful assistant in a terminal. The working folder is {cwd}. Answer in Markdown. Use the
@@ -71,7 +62,7 @@ async def prepare(arguments: argparse.Namespace) -> Start:
     settings = load_settings()
     paths = find_paths()
     cwd = Path.cwd()
-    registry = ProviderRegistry(_providers(settings))
+    registry = make_registry(settings, paths)
     wanted = arguments.model or settings.model
     if wanted is not None:
         registry.resolve(wanted)
@@ -107,22 +98,6 @@ async def prepare(arguments: argparse.Namespace) -> Start:
         await manager.shut_down()
         raise
     return start
-
-
-def _providers(settings: Settings) -> dict[str, Callable[[], Provider]]:
-    """A factory for each endpoint of the person's own."""
-
-    def factory(name: str, given: ProviderSettings) -> Callable[[], Provider]:
-        endpoint = Endpoint(
-            name=name,
-            base_url=given.base_url,
-            dialect=DIALECTS[given.api],
-            key_env=(given.api_key_env,) if given.api_key_env else (),
-            headers=given.headers,
-        )
-        return lambda: make_provider(endpoint)
-
-    return {name: factory(name, given) for name, given in settings.providers.items()}
 
 
 def _rules(settings: Settings, approvals: tuple[str, ...]) -> list[Rule]:

@@ -30,6 +30,8 @@ class Paths(msgspec.Struct, frozen=True):
     """What the application remembers: stored approvals."""
     log_dir: Path
     """Diagnostics."""
+    cache_dir: Path
+    """What can be fetched again: the catalogue of models."""
 
     @property
     def database(self) -> Path:
@@ -53,15 +55,17 @@ def find_paths(env: Mapping[str, str] = os.environ) -> Paths:
     if home:
         base = Path(home).expanduser().absolute()
         config_dir, data_dir, state_dir, log_dir = base, base, base / "state", base / "logs"
+        cache_dir = base / "cache"
     else:
         import platformdirs  # 40 ms that a moved home need not pay
 
         dirs = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
         config_dir, data_dir = dirs.user_config_path, dirs.user_data_path
         state_dir, log_dir = dirs.user_state_path, dirs.user_log_path
+        cache_dir = dirs.user_cache_path
     named = env.get("OMNI_TUI_CONFIG")
     config_file = Path(named).expanduser().absolute() if named else config_dir / "config.toml"
-    return Paths(config_file, config_dir, data_dir, state_dir, log_dir)
+    return Paths(config_file, config_dir, data_dir, state_dir, log_dir, cache_dir)
 
 
 def private_dir(path: Path) -> Path:

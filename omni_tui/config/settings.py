@@ -17,14 +17,18 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 import msgspec
 
 from omni_tui.config.paths import find_paths
+from omni_tui.config.providers import ProviderSettings
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe_line
+from omni_tui.llm.model_info import ModelInfo
+from omni_tui.llm.providers.quirks import Quirks
+from omni_tui.llm.providers.table import ALIASES, ENDPOINTS
 
 ApprovalMode: TypeAlias = Literal["ask", "auto-edit", "plan", "yolo"]
-Api: TypeAlias = Literal["chat", "responses", "anthropic"]
 
 PREFIX = "OMNI_TUI_"
-_NOT_SETTINGS = {"HOME", "CONFIG"}  # read in paths.py
+_NOT_SETTINGS = {"HOME", "CONFIG", "MODELS_URL"}  # read in paths.py, and by the catalogue
+_KEYS = ("api_key", "key", "token")
 
 
 class Ui(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,23 +61,6 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """Never run; stronger than any `allow`."""
 
 
-class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint of your own, used as `NAME/model`."""
-
-    base_url: Annotated[str, msgspec.Meta(pattern="^https?://[^/]")]
-    """Where it answers, as `http://localhost:8080/v1`."""
-    api: Api = "chat"
-    """What it speaks: `chat` (Chat Completions), `responses`, or `anthropic` (Messages)."""
-    api_key_env: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """Name of the environment variable that holds the key; `None` when it needs none."""
-    headers: dict[str, str] = {}
-    """Sent with every request."""
-
-    def __repr__(self) -> str:
-        # An address or a header may carry a key, and a repr ends up in logs and tracebacks.
-        return f"ProviderSettings(api={self.api!r}, …)"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set; each field works without being set."""
 
@@ -92,7 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keymap: dict[str, str | list[str]] = {}
     """Action id to key or keys; `"none"` takes the key away."""
     providers: dict[str, ProviderSettings] = {}
-    """Endpoints of your own, by name."""
+    """Endpoints of your own and changes to known ones, by name."""
+    models: dict[str, dict[str, Any]] = {}
+    """What you know better of a model: `provider/name` to fields of `ModelInfo`."""
     notices: tuple[str, ...] = ()
     """What was ignored while reading, for a person to see; safe to show. Not a setting."""
 
@@ -119,7 +108,7 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ)
         reader = _Reader(f"environment variable {variable}", notices, from_text=True)
         _merge(values, reader.read(Settings, override))
     notices.extend(_exposed(file, values))
-    _require_urls(str(file), values)
+    _check_providers(str(file), values)
     return msgspec.convert({**values, "notices": notices}, Settings)
 
 
@@ -176,20 +165,48 @@ class _Reader:
             elif name == "keymap":
                 values[key] = self._keymap(value)
             elif name == "providers":
-                tables = self._table(name, value)
                 values[key] = {
-                    provider: self.read(
-                        ProviderSettings,
-                        self._table(f"{name}.{provider}", entry),
-                        f"{name}.{provider}.",
-                    )
-                    for provider, entry in tables.items()
+                    ALIASES.get(provider, provider): self._provider(f"{name}.{provider}", entry)
+                    for provider, entry in self._table(name, value).items()
+                }
+            elif name == "models":
+                values[key] = {
+                    model: self._model(model, entry)
+                    for model, entry in self._table(name, value).items()
                 }
             elif isinstance(known[key], type) and issubclass(known[key], msgspec.Struct):
                 values[key] = self.read(known[key], self._table(name, value), f"{name}.")
             else:
                 values[key] = self._value(name, value, known[key])
         return values
+
+    def _provider(self, name: str, value: Any) -> dict[str, Any]:
+        table = dict(self._table(name, value))
+        for key in _KEYS:
+            if key in table:
+                raise self._error(
+                    f"{name}.{key}", "a key has no place here; name its variable in api_key_env"
+                )
+        quirks = table.pop("quirks", None)
+        values = self.read(ProviderSettings, table, f"{name}.")
+        if quirks is not None:
+            at = f"{name}.quirks"
+            values["quirks"] = self.read(Quirks, self._table(at, quirks), f"{at}.")
+        return values
+
+    def _model(self, model: str, value: Any) -> dict[str, Any]:
+        name = f'models."{model}"'
+        provider, _, rest = model.partition("/")
+        if not (provider and rest):
+            raise self._error(name, 'expected [models."provider/model"]')
+        table = dict(self._table(name, value))
+        if "id" in table:
+            raise self._error(f"{name}.id", "the id is the name of the table")
+        return self.read(ModelInfo, table, f"{name}.")
+
+    def _error(self, key: str, problem: str) -> ConfigError:
+        message = f"{self._source}: {safe_line(key)}: {problem}"
+        return ConfigError(message, source=self._source, key=key)
 
     def _value(self, name: str, value: Any, kind: Any) -> Any:
         containers = get_origin(kind) in (tuple, dict)
@@ -210,8 +227,7 @@ class _Reader:
         if self._from_text and isinstance(value, str):
             value = _toml_value(value)
         if not isinstance(value, dict):
-            message = f"{self._source}: {safe_line(name)}: expected a table"
-            raise ConfigError(message, source=self._source, key=name)
+            raise self._error(name, "expected a table")
         return value
 
     def _keymap(self, value: Any) -> dict[str, Any]:
@@ -253,8 +269,9 @@ def _show(value: Any) -> str:
 
 
 def _expected(kind: Any, reason: str) -> str:
-    if get_origin(kind) is Literal:
-        return "expected one of " + ", ".join(get_args(kind))
+    for each in (kind, *get_args(kind)):
+        if get_origin(each) is Literal and (each is kind or "enum" in reason):
+            return "expected one of " + ", ".join(get_args(each))
     if "regex" in reason:
         return "expected http(s)://HOST" if "http" in reason else "expected a variable's name"
     reason = reason.split(" - at ")[0].replace("`", "")
@@ -269,11 +286,18 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _require_urls(file: str, values: Mapping[str, Any]) -> None:
+def _check_providers(file: str, values: Mapping[str, Any]) -> None:
+    """What can only be said of file and environment together."""
     for name, provider in values.get("providers", {}).items():
-        if "base_url" not in provider:
-            key = f"providers.{safe_line(name)}.base_url"
-            raise ConfigError(f"{file}: {key} is missing", file=file, key=key)
+        key, problem = f"providers.{safe_line(name)}", ""
+        if not name or "/" in name:
+            problem = "a provider's name has no slash"
+        elif name == "demo":
+            problem = "demo is the model that needs no provider; choose another name"
+        elif name not in ENDPOINTS and "base_url" not in provider:
+            key, problem = f"{key}.base_url", "is missing"
+        if problem:
+            raise ConfigError(f"{file}: {key}: {problem}", file=file, key=key)
 
 
 def _exposed(file: Path, values: Mapping[str, Any]) -> Iterable[str]:

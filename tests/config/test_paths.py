@@ -29,6 +29,7 @@ def test_home_moves_everything_below_one_folder(tmp_path: Path) -> None:
         paths.approvals_file,
         paths.themes_dir,
         paths.log_dir,
+        paths.cache_dir,
     )
     assert all(place.is_relative_to(tmp_path) for place in places)
     assert len(set(places)) == len(places)

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from omni_tui.config.settings import ProviderSettings, Settings, load_settings
+from omni_tui.config.providers import ProviderSettings
+from omni_tui.config.settings import Settings, load_settings
 from omni_tui.core.errors import ConfigError
 
 EVERYTHING = """
@@ -33,9 +34,17 @@ deny = ["bash(rm)"]
 
 [providers.box]
 base_url = "http://localhost:8080/v1"
-api = "responses"
+api = "openai-responses"
 api_key_env = "BOX_KEY"
 headers = { "x-team" = "blue" }
+extra_body = { "top_k" = 20 }
+models = ["large", "small"]
+quirks = { thinking = "effort", pdf = true }
+
+[models."box/large"]
+context = 64000
+inputs = ["text", "image"]
+prices = { input = 1, output = 2.5 }
 """
 
 
@@ -69,9 +78,19 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         "providers": {
             "box": {
                 "base_url": "http://localhost:8080/v1",
-                "api": "responses",
+                "api": "openai-responses",
                 "api_key_env": "BOX_KEY",
                 "headers": {"x-team": "blue"},
+                "extra_body": {"top_k": 20},
+                "models": ("large", "small"),
+                "quirks": {"thinking": "effort", "pdf": True},
+            }
+        },
+        "models": {
+            "box/large": {
+                "context": 64000,
+                "inputs": ("text", "image"),
+                "prices": {"input": 1.0, "output": 2.5},
             }
         },
         "notices": (),
@@ -90,7 +109,8 @@ def test_the_environment_overrides_the_file_key_by_key(tmp_path: Path) -> None:
         "OMNI_TUI_UI__ASCII": "false",
         "OMNI_TUI_TOOLS__MAX_STEPS": "7",
         "OMNI_TUI_PERMISSIONS__ALLOW": '["read_file", "bash(ls)"]',
-        "OMNI_TUI_PROVIDERS__BOX__API": "chat",
+        "OMNI_TUI_PROVIDERS__BOX__API": "openai-chat",
+        "OMNI_TUI_PROVIDERS__BOX__QUIRKS__PDF": "false",
         "OMNI_TUI_KEYMAP": '{"app.help" = "f12"}',
     }
     settings = load_settings(write(tmp_path, EVERYTHING), env)
@@ -100,7 +120,8 @@ def test_the_environment_overrides_the_file_key_by_key(tmp_path: Path) -> None:
     assert (settings.tools.max_steps, settings.tools.approval_mode) == (7, "plan")
     assert settings.permissions.allow == ("read_file", "bash(ls)")
     assert settings.permissions.deny == ("bash(rm)",)
-    assert settings.providers["box"].api == "chat"
+    assert settings.providers["box"].api == "openai-chat"
+    assert settings.providers["box"].quirks == {"thinking": "effort", "pdf": False}
     assert settings.providers["box"].base_url == "http://localhost:8080/v1"
     assert settings.keymap == {
         "app.quit": "ctrl+x",
@@ -131,7 +152,41 @@ def test_a_text_setting_from_the_environment_is_taken_as_it_stands(tmp_path: Pat
         ("[permissions]\nallow = [1]", "permissions.allow", "expected str, got int"),
         ('[keymap]\n"app.quit" = 1', "keymap.app.quit", "is 1: expected"),
         ('[providers.a]\nbase_url = "localhost"', "providers.a.base_url", "http(s)://HOST"),
-        ('[providers.a]\napi = "chat"', "providers.a.base_url", "is missing"),
+        ('[providers.a]\napi = "openai-chat"', "providers.a.base_url", "is missing"),
+        (
+            '[providers.openai]\napi = "chat"',
+            "providers.openai.api",
+            "expected one of anthropic, openai-responses, openai-chat",
+        ),
+        ("[providers.openai]\nextra_body = 1", "providers.openai.extra_body", "expected object"),
+        ("[providers.openai]\nheaders = {a = 1}", "providers.openai.headers", "expected str"),
+        ('[providers.openai]\nmodels = "x"', "providers.openai.models", "expected array"),
+        ("[providers.openai]\nquirks = 1", "providers.openai.quirks", "expected a table"),
+        (
+            "[providers.openai.quirks]\npdf = 1",
+            "providers.openai.quirks.pdf",
+            "expected bool",
+        ),
+        (
+            '[providers.openai.quirks]\nsystem_role = "user"',
+            "providers.openai.quirks.system_role",
+            "expected one of system, developer",
+        ),
+        ("[providers.demo]\nmodels = []", "providers.demo", "choose another name"),
+        ('[providers."a/b"]\nbase_url = "http://x"', "providers.a/b", "has no slash"),
+        ("[models.gpt]\ncontext = 1", 'models."gpt"', '[models."provider/model"]'),
+        ("[models]\n'a/b' = 1", 'models."a/b"', "expected a table"),
+        ("[models.'a/b']\nid = 'c/d'", 'models."a/b".id', "name of the table"),
+        ("[models.'a/b']\ncontext = -1", 'models."a/b".context', "expected int >= 0"),
+        ("[models.'a/b']\nmax_output = 'x'", 'models."a/b".max_output', "expected int"),
+        ("[models.'a/b']\ninputs = ['smell']", 'models."a/b".inputs', "invalid enum value"),
+        ("[models.'a/b']\ntools = 'yes'", 'models."a/b".tools', "expected bool"),
+        ("[models.'a/b']\nprices = {input = 1}", 'models."a/b".prices', "field output"),
+        (
+            "[models.'a/b']\nprices = {input = 1, output = -2}",
+            'models."a/b".prices',
+            "expected float >= 0",
+        ),
         ("[providers]\na = 1", "providers.a", "expected a table"),
     ],
 )
@@ -219,6 +274,31 @@ def test_a_key_written_where_a_variable_belongs_is_refused_and_never_shown(tmp_p
     error = fail(tmp_path, text)
     assert secret not in str(error) + repr(error) + repr(error.details)
     assert "variable's name" in str(error)
+
+
+def test_a_key_in_a_table_of_its_own_name_is_refused_and_never_shown(tmp_path: Path) -> None:
+    for name in ("api_key", "key", "token"):
+        error = fail(tmp_path, f'[providers.openai]\n{name} = "sk-ant-0123456789"')
+        assert "sk-ant" not in str(error) + repr(error) + repr(error.details)
+        assert "name its variable in api_key_env" in str(error)
+
+
+def test_an_unknown_field_of_a_model_is_a_notice(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "[models.'a/b']\ncontxt = 1"), {})
+    assert settings.models == {"a/b": {}}
+    assert "did you mean context?" in settings.notices[0]
+
+
+def test_a_folder_one_works_in_sets_no_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    for folder in (project, project / ".omni", project / ".omni-tui", project / ".config"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text('[providers.openai]\nbase_url = "http://evil"')
+    (project / ".env").write_text("OMNI_TUI_PROVIDERS__OPENAI__BASE_URL=http://evil")
+    monkeypatch.chdir(project)
+    assert load_settings(env={"OMNI_TUI_HOME": str(tmp_path / "home")}) == Settings()
 
 
 def test_a_repr_shows_neither_headers_nor_address() -> None:

@@ -8,17 +8,17 @@ from typing import get_args
 import msgspec
 import pytest
 
+from omni_tui.config.providers import ProviderSettings
 from omni_tui.config.settings import (
-    Api,
     ApprovalMode,
     Permissions,
-    ProviderSettings,
     Settings,
     ToolSettings,
     Ui,
     load_settings,
 )
 from omni_tui.config.themes import COLORS, VARIABLES, load_themes, parse_theme
+from omni_tui.llm.providers.table import Dialect
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -55,7 +55,7 @@ def test_every_setting_is_in_the_example(section: type[msgspec.Struct]) -> None:
     names = [field.name for field in msgspec.structs.fields(section) if field.name != "notices"]
     missing = [n for n in names if not re.search(rf"^\[?{n}[ \].]", example, re.MULTILINE)]
     assert missing == []
-    assert all(word in example for word in (*get_args(ApprovalMode), *get_args(Api)))
+    assert all(word in example for word in (*get_args(ApprovalMode), *get_args(Dialect)))
 
 
 def test_the_example_of_variables_is_read_as_it_says(tmp_path: Path) -> None:
