@@ -112,7 +112,7 @@ def _tool_choice(request: Request) -> dict[str, Any]:
 
 
 def _thinking(request: Request, messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """`max_tokens`, and how to think."""
+    """`max_tokens`, which the API counts thinking into, and how to think."""
     model, options = request.model, request.options
     level = options.thinking_level
     limit = _output_limit(model)
@@ -126,8 +126,9 @@ def _thinking(request: Request, messages: list[dict[str, Any]]) -> dict[str, Any
         return {"max_tokens": answer, **off}
     if adaptive:
         effort = "high" if level == "xhigh" and _NO_XHIGH.search(model) else level
+        room = 0 if options.max_tokens else THINKING_BUDGETS[level]
         return {
-            "max_tokens": answer,
+            "max_tokens": min(answer + room, limit),
             "thinking": {"type": "adaptive", "display": "summarized"},
             "output_config": {"effort": effort},
         }

@@ -10,7 +10,7 @@ from omni_tui.core.errors import UnsupportedModalityError
 from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.tool import Tool
 from omni_tui.llm.providers.anthropic_request import build_request
-from omni_tui.llm.providers.base import Options, Request, ThinkingLevel
+from omni_tui.llm.providers.base import THINKING_BUDGETS, Options, Request, ThinkingLevel
 
 CACHE = {"type": "ephemeral"}
 SIGNATURE = "EvQBCkYICxgCKkAxhD4N/+=="
@@ -150,8 +150,9 @@ def test_attachments() -> None:
     ],
 )
 def test_an_attachment_that_cannot_be_read_is_an_error(attachment: Attachment) -> None:
-    with pytest.raises(UnsupportedModalityError, match=attachment.media_type):
+    with pytest.raises(UnsupportedModalityError, match=attachment.media_type) as caught:
         sent(attachment)
+    assert "claude-sonnet-4-6" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,8 @@ def test_newer_models_get_an_effort(model: str, level: ThinkingLevel, effort: st
     made = body(model=model, thinking=level)
     assert made["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert made["output_config"] == {"effort": effort}
-    assert made["max_tokens"] == 16_384
+    assert made["max_tokens"] == 16_384 + THINKING_BUDGETS[level]
+    assert body(model=model, thinking=level, max_tokens=900)["max_tokens"] == 900
 
 
 def test_thinking_can_be_off_or_unknown_to_the_model() -> None:
