@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from omni_tui import __version__
 from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
 
+COMMANDS = MappingProxyType({"models": "what there is to choose from, and what it costs"})
+"""Each is a module of this folder with `parser()` and `run(arguments)`, loaded when it is named."""
+
 EPILOG = """\
+commands (each has its own --help):
+{commands}
+
 exit codes: 0 done, 1 run failed, 2 usage, 3 limit reached, 4 a needed tool was denied,
 5 provider failed after retries, 6 key missing or refused, 7 session not found or locked
 """
@@ -24,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="omni-tui",
         description="The branching terminal for LLM agents: every conversation is a tree.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(
+            commands="\n".join(f"  {name:10}{help}" for name, help in COMMANDS.items())
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -66,9 +76,14 @@ def entry() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the program and return its exit code."""
-    arguments = parser().parse_args(argv)
+    if argv and argv[0] in COMMANDS:
+        command = importlib.import_module(f"omni_tui.cli.{argv[0]}")
+        arguments, run = command.parser().parse_args(argv[1:]), command.run
+    else:
+        arguments, run = parser().parse_args(argv), _run
     try:
-        return asyncio.run(_run(arguments))
+        code: int = asyncio.run(run(arguments))
+        return code
     except OmniError as error:
         complain(error)
         return exit_code(error)
