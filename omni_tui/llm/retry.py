@@ -6,6 +6,7 @@ import asyncio
 import random as random_module
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext, suppress
 from typing import TypeAlias
 
 import msgspec
@@ -75,7 +76,9 @@ async def stream_with_retry(
                 yield event
         finally:
             if isinstance(events, AsyncGenerator):
-                await events.aclose()
+                # Trouble in cleaning up must not stand in for the error that is told.
+                with suppress(Exception) if failure is not None else nullcontext():
+                    await events.aclose()
         if failure is None:
             return
         delay = None if begun else _next_delay(policy, attempt, failure.error, random)

@@ -30,6 +30,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "text/event-stream"
     ending: Ending = "end"
+    raw: bytes | None = None
+    """Sent instead of all that stands above but the ending: bytes that need not be HTTP."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Recorded(self.path, headers, self.rfile.read(length))
         reply = self.server.next_reply(request)
+        if reply.raw is not None:
+            self.wfile.write(reply.raw)
+            self.close_connection = True
+            if reply.ending != "end":
+                self._end(reply.ending)
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from omni_tui.core.stream import StopReason
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.anthropic_request import build_request
-from omni_tui.llm.providers.assembly import Assembly, count
+from omni_tui.llm.providers.assembly import Assembly, count, text_of
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.faults import ReportedError
 from omni_tui.llm.providers.wire import WireProvider
@@ -46,6 +46,9 @@ class AnthropicProvider(WireProvider):
             max_retries=0,
             timeout=anthropic.Timeout(silence, connect=connect),
         )
+        if self.name != "anthropic":
+            # ANTHROPIC_CUSTOM_HEADERS may hold a key: other servers must not see them.
+            client._custom_headers = {}
         return client, anthropic.AsyncStream[object], anthropic.omit
 
 
@@ -92,9 +95,9 @@ class MessagesAssembly(Assembly):
             case "thinking":
                 self.begin_thinking(index)
                 self.add(index, block.get("thinking"))
-                self.blocks[index].signature = block.get("signature") or None
+                self.blocks[index].signature = text_of(block.get("signature")) or None
             case "redacted_thinking":
-                self.redacted_thinking(block.get("data") or "")
+                self.redacted_thinking(text_of(block.get("data")))
                 self._passed_over.add(index)
             case "tool_use":
                 self.begin_tool(index, block.get("id"), block.get("name"))
@@ -119,7 +122,7 @@ class MessagesAssembly(Assembly):
                 self.add(index, delta.get("partial_json"))
             case "signature_delta" if index in self.blocks:
                 block = self.blocks[index]
-                block.signature = (block.signature or "") + delta["signature"]
+                block.signature = (block.signature or "") + text_of(delta.get("signature"))
 
     def _stop(self, index: Any) -> None:
         block = self.blocks.get(index)

@@ -26,6 +26,8 @@ from omni_tui.core.stream import (
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.base import finish_tool_use
 
+MAX_COUNT = 10**12
+
 
 class OpenBlock:
     """A block that is still growing."""
@@ -52,7 +54,8 @@ class Assembly(ABC):
         self.out: list[StreamEvent] = []
         self.usage = Usage()
         self.stop_reason: StopReason | None = None
-        self.model: str | None = None
+        self.model: Any = None
+        """What the provider calls the model that answers."""
         self.finished = False
         """The dialect's last event has come: nothing needs to be read any more."""
         self.blocks: dict[Hashable, OpenBlock] = {}
@@ -79,7 +82,8 @@ class Assembly(ABC):
         elif reason == "tool_use" and not self._ids:
             reason = "stop"
         self.end_words()
-        return Done(stop_reason=reason, usage=self.usage, model=self.model)
+        model = self.model if isinstance(self.model, str) else None
+        return Done(stop_reason=reason, usage=self.usage, model=model)
 
     def begin_text(self, key: Hashable, *, signature: str | None = None) -> None:
         """Open a text block."""
@@ -113,7 +117,7 @@ class Assembly(ABC):
         if not piece:
             return
         if not isinstance(piece, str):
-            raise TypeError(f"a piece of text is {type(piece).__name__}")
+            raise _no_text(piece)
         block = self.blocks[key]
         block.parts.append(piece)
         if block.kind == "text":
@@ -172,9 +176,20 @@ class Assembly(ABC):
         return candidate
 
 
+def text_of(value: Any) -> str:
+    """Text from JSON, empty when it is missing; raises `TypeError` when it is something else."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise _no_text(value)
+
+
+def _no_text(value: Any) -> TypeError:
+    return TypeError(f"{type(value).__name__} where text should be")
+
+
 def count(value: Any) -> int:
     """A token count from JSON; 0 when it is missing or nonsense."""
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= MAX_COUNT else 0
 
 
 def reading(total: Any, cache_read: Any, cache_write: Any, output: Any) -> Usage:

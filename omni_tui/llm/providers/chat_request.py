@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -221,7 +220,30 @@ def _assistant(blocks: tuple[Block, ...], quirks: Quirks, *, in_loop: bool) -> l
         thoughts = [block.text for block in blocks if isinstance(block, Thinking) and block.text]
         if thoughts:
             message["reasoning_content"] = "\n\n".join(thoughts)
+    if quirks.thinking == "openrouter":
+        details = [detail for block in blocks for detail in _reasoning_details(block)]
+        if details:
+            message["reasoning_details"] = details
     return [message]
+
+
+def _reasoning_details(block: Block) -> list[Any]:
+    """What OpenRouter said of the reasoning, which it wants back as it was."""
+    if isinstance(block, ToolResult | Attachment):
+        return []
+    details = _opaque(block.signature).get("reasoning_details")
+    return details if isinstance(details, list) else []
+
+
+def _opaque(signature: str | None) -> dict[str, Any]:
+    """What this dialect put into a signature; nothing when another one wrote it."""
+    if signature is None or not signature.startswith("{"):
+        return {}
+    try:
+        value = json.loads(signature)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _call(use: ToolUse, quirks: Quirks) -> dict[str, Any]:
@@ -231,7 +253,7 @@ def _call(use: ToolUse, quirks: Quirks) -> dict[str, Any]:
         "type": "function",
         "function": {"name": use.name, "arguments": arguments},
     }
-    if quirks.extra_content and use.signature:
-        with contextlib.suppress(ValueError):
-            call["extra_content"] = json.loads(use.signature)
+    extra = _opaque(use.signature)
+    if quirks.extra_content and extra and "reasoning_details" not in extra:
+        call["extra_content"] = extra
     return call

@@ -6,6 +6,7 @@ Nothing of an SDK is imported here: their exceptions are told apart by what they
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -221,7 +222,7 @@ def _from_transport(error: BaseException, origin: Origin, *, answered: bool) -> 
     import httpx2
 
     cause: BaseException = error
-    while cause.__cause__ is not None and not isinstance(cause, httpx2.TransportError):
+    while cause.__cause__ is not None and not isinstance(cause, httpx2.RequestError):
         cause = cause.__cause__
     kind = type(cause).__name__
     if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
@@ -243,7 +244,7 @@ def _from_transport(error: BaseException, origin: Origin, *, answered: bool) -> 
             kind=kind,
         )
     said = _one_line(str(cause), origin)
-    if answered:
+    if answered or isinstance(cause, httpx2.DecodingError):
         return BrokenStreamError(
             f"{origin.provider} sent an answer that makes no sense ({kind}: {said})",
             hint="try again",
@@ -267,13 +268,20 @@ def _fields(body: Any) -> Mapping[str, Any]:
 
 
 def _words(fields: Mapping[str, Any]) -> str:
-    return " ".join(str(fields.get(key) or "") for key in ("message", "code", "type", "detail"))
+    return " ".join(_said(fields.get(key)) for key in ("message", "code", "type", "detail"))
+
+
+def _said(value: Any) -> str:
+    """A field of an error as text, whatever it holds."""
+    try:
+        return str(value or "")
+    except RecursionError:
+        return ""
 
 
 def _message(body: Any, origin: Origin) -> str:
     fields = _fields(body)
-    said = fields.get("message") or fields.get("detail") or ""
-    text = said if isinstance(said, str) else str(said)
+    text = _said(fields.get("message") or fields.get("detail"))
     if text.lstrip()[:1] == "<":
         return ""
     return _one_line(text, origin)
@@ -294,10 +302,10 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(value) * unit
         except ValueError:
             try:
-                moment = parsedate_to_datetime(value)
-            except ValueError:
+                moment = parsedate_to_datetime(value).astimezone(UTC)
+            except (ValueError, OverflowError):
                 continue
-            seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
-        if seconds == seconds:  # NaN compares unequal
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        if math.isfinite(seconds):
             return max(0.0, seconds)
     return None

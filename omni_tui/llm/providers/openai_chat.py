@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, ClassVar, Literal
 
 from omni_tui.core.stream import Done, StopReason
 from omni_tui.core.usage import Usage
-from omni_tui.llm.providers.assembly import Assembly, reading
+from omni_tui.llm.providers.assembly import Assembly, reading, text_of
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.chat_request import build_request
 from omni_tui.llm.providers.faults import ReportedError
@@ -47,7 +48,7 @@ class ChatProvider(WireProvider):
         return ChatAssembly(self.quirks)
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
-        return connect_openai(self.base_url, timeout)
+        return connect_openai(self.name, self.base_url, timeout)
 
 
 class ChatAssembly(Assembly):
@@ -63,8 +64,11 @@ class ChatAssembly(Assembly):
         self._calls: dict[Any, tuple[str, int]] = {}
         self._opened = 0
         self._words: tuple[str, int] | None = None
+        self._details: list[dict[str, Any]] = []
 
     def feed(self, data: Any) -> None:
+        if data.get("object") == "error":
+            raise ReportedError(data)
         self.model = data.get("model") or self.model
         usage = data.get("usage") or (data.get("x_groq") or {}).get("usage")
         if usage:
@@ -83,6 +87,8 @@ class ChatAssembly(Assembly):
 
     def conclude(self) -> Done:
         if self.stop_reason is not None:
+            if self._details:
+                self._sign()
             self.end_words()
             for key, block in list(self.blocks.items()):
                 if self.stop_reason == "length" and not block.parts:
@@ -105,6 +111,9 @@ class ChatAssembly(Assembly):
             self._say("text", delta["refusal"])
         for call in delta.get("tool_calls") or ():
             self._call(call)
+        if self._quirks.thinking == "openrouter":
+            for detail in delta.get("reasoning_details") or ():
+                self._detail(detail)
 
     def _part(self, part: dict[str, Any]) -> None:
         """Content in parts, as reasoning models of Mistral send it."""
@@ -114,7 +123,8 @@ class ChatAssembly(Assembly):
             for thought in part.get("thinking") or ():
                 self._say("thinking", thought.get("text"))
 
-    def _say(self, kind: Literal["text", "thinking"], piece: Any) -> None:
+    def _say(self, kind: Literal["text", "thinking"], said: Any) -> None:
+        piece = text_of(said)
         if self._words is None or self._words[0] != kind:
             self.end_words()
             self._words = (kind, self._next())
@@ -138,9 +148,32 @@ class ChatAssembly(Assembly):
             signature = json.dumps(extra) if keep else None
             self.begin_tool(known[1], id, function.get("name"), signature=signature)
         block = self.blocks[known[1]]
-        block.name = block.name or function.get("name") or ""
+        block.name = block.name or text_of(function.get("name"))
         arguments = function.get("arguments")
         self.add(known[1], json.dumps(arguments) if isinstance(arguments, dict) else arguments)
+
+    def _detail(self, detail: dict[str, Any]) -> None:
+        """A piece of the reasoning as OpenRouter wants it back: joined to the one it goes on from.
+
+        Encrypted data comes whole.
+        """
+        last = self._details[-1] if self._details else {}
+        place = (detail.get("type"), detail.get("index"))
+        if not last or (last.get("type"), last.get("index")) != place or detail.get("data"):
+            self._details.append(dict(detail))
+            return
+        for name, value in detail.items():
+            if name in ("text", "summary"):
+                last[name] = text_of(last.get(name)) + text_of(value)
+            elif value is not None:
+                last[name] = value
+
+    def _sign(self) -> None:
+        """Keep the reasoning details with the message: in the signature of its last block."""
+        if not self.blocks:
+            self.begin_thinking("details")
+        block = list(self.blocks.values())[-1]
+        block.signature = json.dumps({"reasoning_details": self._details})
 
     def _next(self) -> int:
         self._opened += 1
@@ -156,6 +189,6 @@ class ChatAssembly(Assembly):
             usage.get("completion_tokens"),
         )
         cost = usage.get("cost")
-        if self._quirks.reports_cost and isinstance(cost, int | float) and cost > 0:
+        if self._quirks.reports_cost and isinstance(cost, int | float) and 0 < cost < math.inf:
             return total + Usage(cost=float(cost))
         return total

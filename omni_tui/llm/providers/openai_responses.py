@@ -25,14 +25,15 @@ class ResponsesProvider(WireProvider):
         return ResponsesAssembly()
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
-        return connect_openai(self.base_url, timeout)
+        return connect_openai(self.name, self.base_url, timeout)
 
 
-def connect_openai(base_url: str, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
+def connect_openai(name: str, base_url: str, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
     """What `WireProvider._connect` gives, for both dialects of OpenAI.
 
     The organization and project of an account (`OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`) are told to
-    OpenAI alone.
+    OpenAI alone. `OPENAI_CUSTOM_HEADERS` goes to the provider `openai`, wherever it is (a company's
+    gateway wants them), and to no other one: they may hold a key.
     """
     import openai
 
@@ -45,6 +46,8 @@ def connect_openai(base_url: str, timeout: tuple[float, float]) -> tuple[Any, An
     )
     if base_url != ResponsesProvider.default_url:
         client.organization = client.project = None
+    if name != "openai":
+        client._custom_headers = {}
     return client, openai.AsyncStream[object], openai.omit
 
 

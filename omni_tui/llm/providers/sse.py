@@ -73,8 +73,8 @@ class EventDecoder:
                 self._name = line[6:].strip()
             elif line == b"data":
                 data.append(b"")
-            elif not self.found and len(self.stray) < MAX_STRAY and not line.startswith(b":"):
-                self.stray += line[:MAX_STRAY] + b"\n"
+            elif not (self.found or events or line.startswith(b":")):
+                self.stray += (line + b"\n")[: MAX_STRAY - len(self.stray)]
         self.found = self.found or bool(events)
         return events
 
@@ -99,4 +99,4 @@ def decode(data: bytes) -> Any:
     try:
         return _decoder.decode(data)
     except msgspec.DecodeError:
-        return json.loads(data)
+        return json.loads(data.decode())
