@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from omni_tui.agent.events import Event
     from omni_tui.agent.hooks import Hooks
     from omni_tui.agent.run import Run
-    from omni_tui.core.errors import OmniError
+    from omni_tui.core.errors import OmniError, OutputError, ProviderError
     from omni_tui.core.messages import (
         Attachment,
         Message,
@@ -44,7 +44,7 @@ _HOMES = {
     "omni_tui.agent.events": ("Event",),
     "omni_tui.agent.hooks": ("Hooks",),
     "omni_tui.agent.run": ("Run",),
-    "omni_tui.core.errors": ("OmniError",),
+    "omni_tui.core.errors": ("OmniError", "OutputError", "ProviderError"),
     "omni_tui.core.messages": (
         "Attachment",
         "Message",
@@ -79,8 +79,10 @@ __all__ = [
     "Model",
     "OmniError",
     "Options",
+    "OutputError",
     "Pause",
     "Provide",
+    "ProviderError",
     "Reject",
     "Response",
     "RetryPolicy",

@@ -6,12 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from wire.made import closing, opening, text, wrap
+from wire.made import anthropic_block, closing, opening, text, tool, wrap
 from wire.server import Reply, sse_server
-from wire_helpers import ask, collect, error_of, make
+from wire_helpers import ask, blocks_of, collect, error_of, make
 
 from omni_tui.core.errors import RequestError, UnknownOptionError, UnsupportedModalityError
-from omni_tui.core.messages import Attachment, Message
+from omni_tui.core.messages import (
+    Attachment,
+    Message,
+    ToolResult,
+    decode_message,
+    encode_message,
+)
 from omni_tui.core.tool import Tool
 from omni_tui.llm.output import output_of
 from omni_tui.llm.providers import anthropic_request, chat_request, responses_request
@@ -183,6 +189,43 @@ def test_a_forced_tool_switches_thinking_off_where_the_two_cannot_be_joined() ->
     assert "thinking" not in made
     free = {"tool_choice": "auto", "thinking": "high"}
     assert build("anthropic", tools=TOOLS, options=free)["thinking"]["type"] == "adaptive"
+
+
+# What is opaque
+
+
+async def test_signatures_and_withheld_thoughts_go_back_as_they_came_even_when_stored() -> None:
+    sealed = {"type": "redacted_thinking", "data": "ZW5jcnlwdGVk/+=="}
+    signed = [
+        {"type": "thinking_delta", "thinking": "Let me "},
+        {"type": "thinking_delta", "thinking": "see…"},
+        {"type": "signature_delta", "signature": "EvQBCkYICx"},
+        {"type": "signature_delta", "signature": "gCKkAxhD4N/+=="},
+    ]
+    empty = {"type": "thinking", "thinking": "", "signature": ""}
+    events = [
+        *opening("anthropic"),
+        *anthropic_block(0, empty, signed),
+        *anthropic_block(1, sealed, []),
+        *tool("anthropic", 2, "toolu_1", "ls", '{"size"', ": 1}"),
+        *closing("anthropic", "tool_use"),
+    ]
+    with sse_server(Reply(pieces=wrap("anthropic", events))) as server:
+        provider = make("anthropic", server.url)
+        said = Message.assistant(blocks_of(await collect(provider)))
+        stored = decode_message(encode_message(said))
+        assert stored == said
+        result = ToolResult(tool_use_id="toolu_1", name="ls", content="none")
+        history = (Message.user("Look"), stored, Message.user(result))
+        await collect(provider, Request(model="claude-sonnet-4-5", messages=history))
+        await provider.close()
+    assert server.requests[1].json["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Let me see…", "signature": "EvQBCkYICxgCKkAxhD4N/+=="},
+        sealed,
+        {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {"size": 1}},
+    ]
+    for dialect in ("responses", "chat"):
+        assert "EvQBCkYICx" not in json.dumps(build(dialect, messages=history))
 
 
 # The prompt cache
