@@ -64,6 +64,14 @@ EDIT = Call(
     },
 )
 
+WRITE = Call(
+    "write_file",
+    {
+        "path": "山/plan.md",
+        "content": "# 計画 🏔️\n\n" + "".join(f"- [ ] day {n}: 山に登る\n" for n in range(1, 31)),
+    },
+)
+
 
 @pytest.fixture(params=[(80, 24), (120, 40)], ids=["80x24", "120x40"])
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Size:
@@ -162,8 +170,8 @@ def test_an_edit_with_its_difference(snap_compare: SnapCompare, size: Size, tmp_
 
 @pytest.mark.parametrize(
     "call",
-    [Call("bash", {"command": "git log --oneline | head -n 3 && rm -r build"}), EDIT],
-    ids=["bash", "edit"],
+    [Call("bash", {"command": "git log --oneline | head -n 3 && rm -r build"}), EDIT, WRITE],
+    ids=["bash", "edit", "write"],
 )
 def test_the_question_before_a_tool(snap_compare: SnapCompare, size: Size, call: Call) -> None:
     async def scene(pilot: Pilot[None]) -> None:
@@ -190,7 +198,8 @@ def test_a_question_of_the_model(snap_compare: SnapCompare, size: Size) -> None:
         await say(pilot, "Plan a trip")
         assert isinstance(pilot.app.screen, QuestionDialog)
 
-    asks = Call("human", {"question": "Sea or mountains?", "options": ["the sea", "the mountains"]})
+    options = ["the sea", "the mountains, as long as the way is not too steep " * 3, "山と海 🏔️"]
+    asks = Call("human", {"question": "Sea or mountains?", "options": options})
     assert looks(snap_compare, size, scene, [["One question.", asks]])
 
 

@@ -87,8 +87,8 @@ class Dialog(ModalScreen[Result]):
         }
         &.-floating {
             align: center middle;
-            & > Dock { margin: 0; background: transparent; }
-            & .panel { max-width: 76; }
+            & > Dock { width: 76; max-width: 100%; margin: 0; }
+            & .panel { margin: 0; }
         }
         & Reading { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
         & .foot { dock: bottom; height: auto; }
@@ -146,8 +146,16 @@ class Dialog(ModalScreen[Result]):
 
     def take_room(self) -> None:
         """Let the conversation end above the dialog, when it stands over one."""
-        if self.app.screen is self and (talk := self._talk()) is not None:
-            talk.make_room(self.query_one(Dock).outer_size.height)
+        rows = self.query_one(Dock).outer_size.height
+        if rows and self.app.screen is self and (talk := self._talk()) is not None:
+            talk.make_room(rows)
+            talk.call_after_refresh(self._refresh_below)
+
+    def _refresh_below(self) -> None:
+        """Draw the dialogs under this one anew: each keeps a picture of the conversation."""
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Dialog):
+                screen.refresh()
 
     def _talk(self) -> ChatScreen | None:
         """The conversation this stands over, if it does."""

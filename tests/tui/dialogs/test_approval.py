@@ -103,6 +103,20 @@ async def test_what_led_to_the_question_stands_above_it() -> None:
         assert "Done." in text(pilot)
 
 
+async def test_the_talk_comes_back_where_a_dialog_got_smaller() -> None:
+    words = "\n\n".join(f"paragraph {number}" for number in range(40))
+    async with shown_app([[words, LONG], "Done."]).run_test(size=(120, 40)) as pilot:
+        await asked(pilot)
+        await press_to(pilot, TextDialog, "e")
+        app = app_of(pilot)
+        await until(pilot, lambda: app.chat.transcript.size.height > 15)
+        screen = rows(pilot)
+        panel = next(place for place, row in enumerate(screen) if "╭" in row)
+        shown = app.chat.transcript.region.bottom
+        assert panel - 1 <= shown <= panel
+        assert all("│" in row[:40] for row in screen[2:shown])  # the rule beside the tree
+
+
 @pytest.mark.parametrize("key", ["n", "p"])
 async def test_words_are_asked_for_in_place_of_the_answers(key: str) -> None:
     async with shown_app(replies(BASH)).run_test(size=(80, 24)) as pilot:
