@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from types import MappingProxyType
 
+import msgspec
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -12,11 +13,23 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from omni_tui.core.safe_text import safe_line
+from omni_tui.tui.ink import ink
+
+INK = MappingProxyType(
+    {
+        "plain": "$foreground",
+        "title": "$foreground bold",
+        "muted": "$omni-muted",
+        "faint": "$omni-faint",
+        "accent": "$primary",
+        "warn": "$omni-warn",
+        "error": "$error",
+    }
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Words of one kind: `plain`, `muted`, `accent`, `warn`, `error`, `title`."""
+class Piece(msgspec.Struct, frozen=True):
+    """Words of one kind: a key of `INK`."""
 
     text: str
     kind: str = "muted"
@@ -33,24 +46,8 @@ class Bar(Widget):
     Bar {
         height: 1;
         background: $background;
-        & > .bar--plain { color: $foreground; }
-        & > .bar--title { color: $foreground; text-style: bold; }
-        & > .bar--muted { color: $omni-muted; }
-        & > .bar--faint { color: $omni-faint; }
-        & > .bar--accent { color: $primary; }
-        & > .bar--warn { color: $omni-warn; }
-        & > .bar--error { color: $error; }
     }
     """
-    COMPONENT_CLASSES = {
-        "bar--plain",
-        "bar--title",
-        "bar--muted",
-        "bar--faint",
-        "bar--accent",
-        "bar--warn",
-        "bar--error",
-    }
     FILL = " "
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -79,7 +76,7 @@ class Bar(Widget):
         left, left_width = self._segments(self._left, max(0, width - 1))
         right, right_width = self._at_right(width - left_width - 2)
         gap = max(0, width - left_width - right_width - (1 if right else 0))
-        fill = self.get_component_rich_style("bar--faint", partial=True) + Style()
+        fill = self._style("faint")
         middle = Segment(self.FILL * gap, base + fill)
         end = [Segment(self.FILL, base + fill)] if right else []
         return Strip([*left, middle, *right, *end]).adjust_cell_length(width, base)
@@ -105,10 +102,12 @@ class Bar(Widget):
             if used + cell_len(text) > room:
                 text = clip(text, room - used)
             if text:
-                style = self.get_component_rich_style(f"bar--{piece.kind}", partial=True)
-                out.append(Segment(text, base + style))
+                out.append(Segment(text, base + self._style(piece.kind)))
                 used += cell_len(text)
         return out, used
+
+    def _style(self, kind: str) -> Style:
+        return ink(INK[kind], self.app.theme_variables, ground=False)
 
 
 def safe_piece(text: str) -> str:

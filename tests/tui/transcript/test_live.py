@@ -10,7 +10,7 @@ from omni_tui.tui.widgets.transcript.code import Painter
 from omni_tui.tui.widgets.transcript.lines import Line
 from omni_tui.tui.widgets.transcript.live import LivePart
 from omni_tui.tui.widgets.transcript.markdown import Renderer
-from omni_tui.tui.widgets.transcript.palette import Palette
+from omni_tui.tui.widgets.transcript.palette import INK, Palette
 
 CORPUS = [
     "# Title\n\nA paragraph with **bold**, *italic* and `code`,\nover lines.\n\n- a\n- b\n  - c\n",
@@ -33,7 +33,7 @@ CORPUS = [
 
 
 def renderer(width: int = 60) -> Renderer:
-    palette = Palette.resolve(lambda name: Style.parse("red on black"))
+    palette = Palette(**dict.fromkeys(INK, Style.parse("red on black")))
     return Renderer(palette, width, width + 10, Painter(lambda language: None))
 
 

@@ -102,10 +102,9 @@ def test_headings_differ_by_style() -> None:
 
     from omni_tui.tui.widgets.transcript.code import Painter
     from omni_tui.tui.widgets.transcript.markdown import Renderer
-    from omni_tui.tui.widgets.transcript.palette import Palette
+    from omni_tui.tui.widgets.transcript.palette import INK, Palette
 
-    colours = iter(range(100))
-    palette = Palette.resolve(lambda name: Style(color=f"color({next(colours)})"))
+    palette = Palette(**{name: Style(color=f"color({place})") for place, name in enumerate(INK)})
     using = Renderer(palette, 60, 60, Painter(lambda language: None))
     styles = [using.text(f"{'#' * level} Head")[0].segments[0].style for level in (1, 2, 3, 4)]
     assert len(set(styles)) == 4

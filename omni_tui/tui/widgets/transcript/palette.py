@@ -1,17 +1,48 @@
-"""The styles of a transcript, resolved from its component classes so that themes switch live."""
+"""The styles of a transcript, in the colours of the theme now used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from rich.style import Style
 
-PREFIX = "transcript--"
+from omni_tui.tui.ink import ink
+
+INK = MappingProxyType(
+    {
+        "text": "$foreground",
+        "muted": "$foreground 62%",
+        "faint": "$foreground 34%",
+        "accent": "$primary",
+        "user": "$primary",
+        "user_dim": "$primary 55%",
+        "name": "$foreground 88% bold",
+        "success": "$text-success",
+        "warning": "$text-warning",
+        "error": "$text-error",
+        "heading": "$primary bold",
+        "link": "$text-primary underline",
+        "code": "$text-accent on $foreground 7%",
+        "block": "$foreground on $foreground 5%",
+        "block_label": "$foreground 45% on $foreground 5%",
+        "quote": "$foreground 78% italic",
+        "thought": "$foreground 62% italic",
+        "added": "$text-success on $success 12%",
+        "removed": "$text-error on $error 12%",
+        "keyword": "$text-primary on $foreground 5%",
+        "string": "$text-success on $foreground 5%",
+        "number": "$text-warning on $foreground 5%",
+        "comment": "$foreground 50% on $foreground 5%",
+        "function": "$text-accent on $foreground 5%",
+        "type": "$text-warning on $foreground 5%",
+    }
+)
 
 
 class Palette(msgspec.Struct, frozen=True):
-    """One Rich style per meaning; each field is the component class `transcript--<name>`."""
+    """One Rich style per meaning, as `INK` says it."""
 
     text: Style
     muted: Style
@@ -40,17 +71,10 @@ class Palette(msgspec.Struct, frozen=True):
     type: Style
 
     @classmethod
-    def resolve(cls, style: Callable[[str], Style]) -> Palette:
-        """The palette of a theme; `style` gives the style of a component class."""
-        return cls(**{name: style(component(name)) for name in cls.__struct_fields__})
+    def of(cls, variables: Mapping[str, str]) -> Palette:
+        """The palette of the theme with these CSS variables."""
+        return cls(**{name: ink(rule, variables) for name, rule in INK.items()})
 
-
-def component(name: str) -> str:
-    """The component class of a palette field."""
-    return PREFIX + name.replace("_", "-")
-
-
-COMPONENTS = frozenset(component(name) for name in Palette.__struct_fields__)
 
 CSS = """
 Transcript {
@@ -64,30 +88,5 @@ Transcript {
     scrollbar-color: $foreground 15%;
     scrollbar-color-hover: $foreground 30%;
     scrollbar-color-active: $primary;
-    & > .transcript--text { color: $foreground; }
-    & > .transcript--muted { color: $foreground 62%; }
-    & > .transcript--faint { color: $foreground 34%; }
-    & > .transcript--accent { color: $primary; }
-    & > .transcript--user { color: $primary; }
-    & > .transcript--user-dim { color: $primary 55%; }
-    & > .transcript--name { color: $foreground 88%; text-style: bold; }
-    & > .transcript--success { color: $text-success; }
-    & > .transcript--warning { color: $text-warning; }
-    & > .transcript--error { color: $text-error; }
-    & > .transcript--heading { color: $primary; text-style: bold; }
-    & > .transcript--link { color: $text-primary; text-style: underline; }
-    & > .transcript--code { color: $text-accent; background: $foreground 7%; }
-    & > .transcript--block { color: $foreground; background: $foreground 5%; }
-    & > .transcript--block-label { color: $foreground 45%; background: $foreground 5%; }
-    & > .transcript--quote { color: $foreground 78%; text-style: italic; }
-    & > .transcript--thought { color: $foreground 62%; text-style: italic; }
-    & > .transcript--added { color: $text-success; background: $success 12%; }
-    & > .transcript--removed { color: $text-error; background: $error 12%; }
-    & > .transcript--keyword { color: $text-primary; background: $foreground 5%; }
-    & > .transcript--string { color: $text-success; background: $foreground 5%; }
-    & > .transcript--number { color: $text-warning; background: $foreground 5%; }
-    & > .transcript--comment { color: $foreground 50%; background: $foreground 5%; }
-    & > .transcript--function { color: $text-accent; background: $foreground 5%; }
-    & > .transcript--type { color: $text-warning; background: $foreground 5%; }
 }
 """

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from omni_tui.core.safe_text import safe
 from omni_tui.tui.widgets.transcript.model import CodeBlock, DeltaKind, Prose, Source
-from omni_tui.tui.widgets.transcript.palette import COMPONENTS, CSS
+from omni_tui.tui.widgets.transcript.palette import CSS
 from omni_tui.tui.widgets.transcript.parts import foldable
 from omni_tui.tui.widgets.transcript.view import FRAME, ConversationView
 
@@ -25,7 +25,6 @@ class Transcript(ConversationView):
     """
 
     DEFAULT_CSS = CSS
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "move_cursor(1)", "next", show=False, id="transcript.next"),
         Binding("k", "move_cursor(-1)", "previous", show=False, id="transcript.previous"),

@@ -91,7 +91,7 @@ class ConversationView(ScrollView, can_focus=True):
     def _prepare(self) -> None:
         """A renderer for the width and the theme as they are now."""
         if self._palette_now is None:
-            self._palette_now = Palette.resolve(self.get_component_rich_style)
+            self._palette_now = Palette.of(self.app.theme_variables)
         state = (self.size, self._palette_now)
         if state == self._settled_for:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import msgspec
 from rich.cells import cell_len, split_graphemes
@@ -17,7 +18,13 @@ _WIDE = (
 )
 # What may not begin a line stays with the character before it.
 _CLOSING = "、。，．・：；？！）」』】〕〉》！，．：；？）]】ーぁぃぅぇぉっゃゅょァィゥェォッャュョ"
-_ATOM = re.compile(rf" +|[{_WIDE}][{re.escape(_CLOSING)}\ufe0f]*|[^ {_WIDE}]+")
+_WORD = re.compile(" +|[^ ]+")
+
+
+@cache
+def _atom() -> re.Pattern[str]:
+    """A gap, a wide character with what may not leave it, or a word; slow to compile."""
+    return re.compile(rf" +|[{_WIDE}][{re.escape(_CLOSING)}\ufe0f]*|[^ {_WIDE}]+")
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -41,7 +48,8 @@ def break_text(text: str, width: int) -> Iterator[tuple[int, int, int, str]]:
     """(start, end, cells, join) of each line of one paragraph; spaces at a break are dropped."""
     start = end = cells = gap = 0
     join = "\n"
-    for match in _ATOM.finditer(text):
+    atoms = _WORD if text.isascii() else _atom()
+    for match in atoms.finditer(text):
         atom, at = match.group(), match.start()
         if atom[0] == " ":
             gap = len(atom)
