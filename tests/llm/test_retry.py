@@ -211,3 +211,14 @@ async def test_closing_the_stream_closes_the_request() -> None:
     assert await anext(stream) == TextStart(index=0)
     await stream.aclose()
     assert trial.closed == 1
+
+
+async def test_trouble_in_cleaning_up_does_not_replace_the_error() -> None:
+    async def failing() -> AsyncIterator[StreamEvent]:
+        try:
+            yield Failed(error=AuthError("no"))
+        finally:
+            raise RuntimeError("could not close")
+
+    stream = stream_with_retry(failing, RetryPolicy())
+    assert isinstance(error_in([event async for event in stream]), AuthError)

@@ -85,8 +85,6 @@ class MessagesAssembly(Assembly):
                 raise ReportedError(data)
 
     def _start(self, index: Any, block: dict[str, Any]) -> None:
-        if index in self.blocks:
-            self._replace(index)
         self._passed_over.discard(index)
         match block.get("type"):
             case "text":
@@ -130,13 +128,6 @@ class MessagesAssembly(Assembly):
             return
         whole = self._whole_inputs.pop(index, None)
         self.end(index, arguments=None if block.parts else whole)
-
-    def _replace(self, index: Any) -> None:
-        """A second start at one index: words stand as they are, half a call is forgotten."""
-        if self.blocks[index].kind == "tool":
-            del self.blocks[index]
-        else:
-            self.end(index)
 
     def _count_tokens(self, usage: Any) -> None:
         """Counts are running totals; a later event may leave some out."""

@@ -98,7 +98,13 @@ class Assembly(ABC):
     def begin_tool(
         self, key: Hashable, id: Any, name: Any, *, signature: str | None = None
     ) -> None:
-        """Open a tool use; its id is made up when missing, and altered when already used."""
+        """Open a tool use; its id is made up when missing, and altered when already used.
+
+        The same beginning sent twice is taken once.
+        """
+        known = self.blocks.get(key)
+        if known is not None and known.kind == "tool" and known.id == id and not known.parts:
+            return
         block = self._begin("tool", key)
         block.id = self._unique(id if isinstance(id, str) else "")
         block.name = name if isinstance(name, str) else ""
@@ -160,6 +166,11 @@ class Assembly(ABC):
         return events
 
     def _begin(self, kind: Literal["text", "thinking", "tool"], key: Hashable) -> OpenBlock:
+        open_block = self.blocks.get(key)
+        if open_block is not None:
+            if open_block.kind == "tool":
+                raise ValueError("a block begins within a tool call")
+            self.end(key)
         block = OpenBlock(kind, self._count)
         self._count += 1
         self.blocks[key] = block

@@ -206,8 +206,8 @@ async def test_a_stop_reason_that_forgets_the_calls(dialect: str) -> None:
     assert done_of(seen).stop_reason == "tool_use"
 
 
-async def test_surrogates_nul_and_eight_megabytes_pass_through(dialect: str) -> None:
-    odd = "\ud83d\x00" + "x" * 8_000_000
+async def test_surrogates_nul_and_ten_megabytes_pass_through(dialect: str) -> None:
+    odd = "\ud83d\x00" + "x" * 10_000_000
     events = [*opening(dialect), *text(dialect, 0, odd), *closing(dialect)]
     (block,) = await play_blocks(dialect, events)
     assert isinstance(block, Text)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
 from wire.made import call, chunk, closing, opening, text
 from wire_helpers import blocks_of, check_rules
 
-from omni_tui.core.messages import Block, Text, Thinking, ToolUse
+from omni_tui.core.messages import Block, Message, Text, Thinking, ToolUse
 from omni_tui.core.stream import StreamEvent
+from omni_tui.llm.providers.base import Request
+from omni_tui.llm.providers.chat_request import build_request
 from omni_tui.llm.providers.openai_chat import ChatAssembly
 from omni_tui.llm.providers.quirks import Quirks
 
@@ -133,3 +137,68 @@ def test_the_price_is_read_where_it_is_dollars() -> None:
     done = run(events, Quirks(reports_cost=True))[-1]
     assert done.usage.cost == 0.25  # type: ignore[union-attr]
     assert run(events)[-1].usage.cost is None  # type: ignore[union-attr]
+
+
+def test_gaps_between_the_numbers_of_calls() -> None:
+    events = [call(5, "a", "ls", "{}"), call(9, "b", "ls", "{}"), *closing("chat", "tool_use")]
+    assert [use.id for use in play(events) if isinstance(use, ToolUse)] == ["a", "b"]
+
+
+def test_a_name_and_an_id_that_come_late() -> None:
+    events = [
+        call(0, None, None, '{"n":'),
+        call(0, "late", "ls", " 1"),
+        call(0, "late", "ls", "}"),
+        *closing("chat", "tool_use"),
+    ]
+    (use,) = play(events)
+    assert isinstance(use, ToolUse)
+    assert (use.name, use.input) == ("ls", {"n": 1})
+    assert use.id
+
+
+def test_a_call_that_never_gets_a_name_is_kept_for_an_error_result() -> None:
+    (use,) = play([call(0, "a", None, "{}"), *closing("chat", "tool_use")])
+    assert use == ToolUse(id="a", name="", input={})
+
+
+DETAILS = [
+    {"type": "reasoning.text", "text": "h", "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.text", "text": "m", "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.text", "signature": "c2ln", "index": 0},
+    {"type": "reasoning.encrypted", "data": "AAAA", "id": "r1", "index": 1},
+    {"type": "reasoning.encrypted", "data": "BBBB", "id": "r2", "index": 1},
+]
+JOINED = [
+    {
+        "type": "reasoning.text",
+        "text": "hm",
+        "format": "anthropic-claude-v1",
+        "index": 0,
+        "signature": "c2ln",
+    },
+    *DETAILS[3:],
+]
+
+
+@pytest.mark.parametrize("after", [[call(0, "a", "ls", "{}")], text("chat", 0, "Yes"), []])
+def test_reasoning_details_of_openrouter_go_back_as_they_came(after: list[Any]) -> None:
+    quirks = Quirks(thinking="openrouter")
+    events = [chunk({"reasoning": d.get("text"), "reasoning_details": [d]}) for d in DETAILS]
+    # Encrypted details come last, when the thinking is over.
+    events[3:3] = after
+    blocks = play([*events, *closing("chat")], quirks)
+    assert blocks[0] == Thinking(text="hm") or not after
+    history = (Message.user("go"), Message.assistant((*blocks, Text(text="."))))
+    sent = build_request(Request(model="m", messages=history), quirks)["messages"][1]
+    assert sent["reasoning_details"] == JOINED
+    elsewhere = build_request(Request(model="m", messages=history), Quirks(extra_content=True))
+    assert "AAAA" not in str(elsewhere)
+
+
+def test_reasoning_details_are_joined_when_a_history_is() -> None:
+    quirks = Quirks(thinking="openrouter")
+    signed = json.dumps({"reasoning_details": DETAILS[3:4]})
+    said = Message.assistant(Text(text="a", signature=signed))
+    body = build_request(Request(model="m", messages=(Message.user("go"), said, said)), quirks)
+    assert body["messages"][1]["reasoning_details"] == [DETAILS[3], DETAILS[3]]

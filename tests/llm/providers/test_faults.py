@@ -124,6 +124,13 @@ def test_no_quota_is_not_worth_a_retry() -> None:
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "9" * 5000}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "5, 7"}, None),
+        ({"retry-after": "Wed, 99 Oct 2015 07:28:00 GMT"}, None),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2300"}, None),
+        ({"retry-after": "-inf", "retry-after-ms": "x"}, None),
         ({}, None),
     ],
 )

@@ -24,7 +24,7 @@ from omni_tui.core.errors import (
     RequestError,
 )
 from omni_tui.core.messages import Text
-from omni_tui.core.stream import TextDelta
+from omni_tui.core.stream import StreamEvent, TextDelta
 
 pytestmark = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -145,13 +145,30 @@ async def test_no_key_of_another_provider_leaves_for_a_server_without_keys(
         monkeypatch.setenv(variable, "sk-not-for-you")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-not-for-you")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-not-for-you")
+    for variable in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.setenv(variable, "X-Key: key-not-for-you")
     with sse_server(whole(dialect)) as server:
         provider = make(dialect, server.url, api_key=None)
+        provider.name = "elsewhere"
         done_of(await collect(provider))
         await provider.close()
         (request,) = server.requests
     assert "not-for-you" not in str(request.headers)
     assert "authorization" not in request.headers
+
+
+async def test_custom_headers_of_an_account_go_to_its_own_provider_wherever_it_is(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: for openai")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Gateway: for anthropic")
+    with sse_server(whole(dialect)) as server:
+        provider = make(dialect, server.url)
+        provider.name = "anthropic" if dialect == "anthropic" else "openai"
+        done_of(await collect(provider))
+        await provider.close()
+        (request,) = server.requests
+    assert request.headers["x-gateway"] == f"for {provider.name}"
 
 
 async def test_own_headers_and_body_go_along(dialect: str) -> None:
@@ -214,19 +231,46 @@ async def test_a_key_that_fits_no_header(dialect: str) -> None:
     assert "дверей" not in str(error)
 
 
-async def test_the_whole_answer_has_a_limit_of_time(dialect: str) -> None:
-    stalled = Reply(pieces=whole(dialect).pieces[:3], ending="stall")
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "identity"}])
+async def test_the_whole_answer_has_a_limit_of_time(
+    dialect: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = whole(dialect).pieces[: 2 if dialect == "chat" else 3]
+    stalled = Reply(pieces=start, ending="stall", headers=headers)
+    loop = asyncio.get_running_loop()
+    real_time, later = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: real_time() + later)
+    events: list[StreamEvent] = []
     with sse_server(stalled) as server:
-        provider = make(dialect, server.url)
-        provider.prepare()
-        events = await collect(provider, ask(timeout=1.5))
+        provider = make(dialect, server.url, silence=1e6)
+        async for event in provider.stream(ask(timeout=1000.0)):
+            events.append(event)
+            if isinstance(event, TextDelta):
+                later = 2000.0
         await provider.close()
         assert await asyncio.to_thread(server.client_left.wait, 10)
     error = error_of(events)
     assert isinstance(error, BrokenStreamError)
     assert not error.retryable
-    assert "1.5 s" in error.message
-    assert blocks_of(events)[0].text.startswith("Hel")  # type: ignore[union-attr]
+    assert "1000 s" in error.message
+    assert blocks_of(events) == (Text(text="Hel"),)
+
+
+async def test_a_connection_that_is_slow_to_answer_uses_up_the_time(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    real_time, later = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: real_time() + later)
+    with sse_server(Reply(raw=b"HTTP/1.1 200 OK\r\n", ending="stall")) as server:
+        provider = make(dialect, server.url, silence=1e6)
+        reading = asyncio.create_task(collect(provider, ask(timeout=1000.0)))
+        await asyncio.to_thread(server.stalling.wait, 10)
+        later = 2000.0
+        error = error_of(await reading)
+        await provider.close()
+    assert isinstance(error, BrokenStreamError)
+    assert not error.retryable
 
 
 async def test_a_cancelled_reader_closes_the_connection(dialect: str) -> None:
