@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import gzip
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -169,4 +168,6 @@ def _overridden(model: str, known: ModelInfo | None, fields: Mapping[str, Any]) 
 @functools.cache
 def _bundled() -> Snapshot:
     """What is shipped: constant, so that every catalogue may share it."""
+    import gzip  # not before the first look-up
+
     return msgspec.json.decode(gzip.decompress(BUNDLED.read_bytes()), type=Snapshot)

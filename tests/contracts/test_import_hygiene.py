@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,33 @@ def test_asking_for_the_version_brings_no_screen_and_no_sdk() -> None:
     assert "omni_tui.cli.main" in imported
     heavy = SCREEN | SDKS | {"platformdirs", "msgspec"}
     assert {name.partition(".")[0] for name in imported} & heavy == set()
+
+
+START = """
+import asyncio, sys
+from omni_tui.cli.main import parser
+from omni_tui.cli.setup import prepare
+
+async def main():
+    async with await prepare(parser().parse_args(sys.argv[1:])) as start:
+        import omni_tui.tui.app
+        print("loaded" if start.manager.registry.catalog.is_loaded else "untouched")
+        print(*sys.modules, sep="\\n")
+
+asyncio.run(main())
+"""
+
+
+def test_a_start_reads_no_catalogue_and_brings_only_the_provider_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMNI_TUI_HOME", str(tmp_path))
+    monkeypatch.setenv("GROQ_API_KEY", "k")
+    names = loaded(START, "-m", "demo/chat")
+    assert "untouched" in names
+    assert "omni_tui.llm.catalog" in names
+    adapters = {"anthropic", "openai_chat", "openai_responses", "wire"}
+    assert {f"omni_tui.llm.providers.{name}" for name in adapters} & names == set()
+    later = {"catalog_fetch", "models_dev", "offers", "local"}
+    assert {f"omni_tui.llm.{name}" for name in later} & names == set()
+    assert {name.partition(".")[0] for name in names} & (SDKS | {"gzip"}) == set()
