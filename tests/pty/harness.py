@@ -63,6 +63,7 @@ class Terminal:
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = b""
+        self._lines: list[str] | None = None
         self._ended = False
         self._master, slave = pty.openpty()
         try:
@@ -97,7 +98,9 @@ class Terminal:
     @property
     def screen(self) -> list[str]:
         """The lines on the screen, without trailing spaces."""
-        return [line.rstrip() for line in self._screen.display]
+        if self._lines is None:
+            self._lines = [line.rstrip() for line in self._screen.display]
+        return list(self._lines)
 
     @property
     def text(self) -> str:
@@ -131,6 +134,7 @@ class Terminal:
         """Change the window's size; the program is told by SIGWINCH."""
         self.size = (columns, rows)
         self._screen.resize(rows, columns)
+        self._lines = None
         self._resize_pty()
 
     def signal(self, number: signal.Signals) -> None:
@@ -208,6 +212,7 @@ class Terminal:
             self._ended = True
             return True
         self.raw += data
+        self._lines = None
         self._take(self._pending + data)
         return True
 
@@ -241,11 +246,12 @@ class Terminal:
         if modes := _PRIVATE_MODES.fullmatch(body):
             numbers = {int(number) for number in modes[1].split(";") if number}
             self.modes = self.modes | numbers if modes[2] == "h" else self.modes - numbers
-        if (answer := self._answer_to(body)) is not None:
+        if body[-1] in "cnupqt" and (answer := self._answer_to(body)) is not None:
             self._answer(answer)
         elif body[-1] == "u" and body[0] in "<>=":
             self._set_keyboard(body)
-        elif body[0] not in "<>=" and body[-1] not in "uqpt":  # pyte would print these
+        elif body[0] not in "<>=" and body[-1] not in "uqptm":
+            # pyte would print the former; colours (m) nobody reads, and they are most of a screen.
             self._stream.feed(f"\x1b[{body}")
 
     def _answer_to(self, query: str) -> str | None:

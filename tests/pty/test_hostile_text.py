@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import Terminal
+from hostile import CLICK_ATTACK, TITLE_ATTACK, foreign, hostile, hostile_line, markdown
 
 from omni_tui.core.messages import Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.session.store.base import SessionRecord
@@ -16,67 +17,32 @@ from omni_tui.session.tree import Tree
 
 pytestmark = pytest.mark.pty
 
-ESCAPE, HOME, END, F1, F3 = "\x1b", "\x1b[H", "\x1b[F", "\x1bOP", "\x1bOR"
+ESCAPE, HOME, PAGE_DOWN = "\x1b", "\x1b[H", "\x1b[6~"
+F1, F2, F3, F4, F8 = "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[19~"
 CTRL_O, CTRL_P, CTRL_Q, CTRL_S, CTRL_T = "\x0f", "\x10", "\x11", "\x13", "\x14"
 
-ATTACKS = (
-    "\x1b]52;c;UFdO\x07",
-    "\x1b]52;c;UFdO\x1b\\",
-    "\x1b]0;PWN\x07",
-    "\x1b]2;PWN\x1b\\",
-    "\x1b]8;;http://pwn.example/\x1b\\x\x1b]8;;\x1b\\",
-    "\x1b]1337;File=:UFdO\x07",
-    "\x1b[2J\x1b[H",
-    "\x1b[?1049l",
-    "\x1b[31;5m",
-    "\x1b[6n",
-    "\x1bP+q544e\x1b\\",
-    "\x1b_Gf=100;UFdO\x1b\\",
-    "\x1bc",
-    "\x9b2J",
-    "\x9d0;PWN\x9c",
-    "\x90qPWN\x9c",
-    "\x00",
-    "\x7f\x7f\x7f",
-    "\x07" * 50,
-    "\r",
-    "\x08" * 8,
-    "\u202ePWN\u202c",
-    "\u2066PWN\u2069",
-    "\u200b\u200d\u2060",
-    "\U000e0041\U000e0042",
-    "[/x]",
-    "[@click=app.exit]x[/]",
-    "[link='http://pwn.example/']x[/link]",
+
+DIALOGS = (
+    (CTRL_S, "● TITLE", ""),
+    (F4, "─ title", ""),
+    (ESCAPE, "● TITLE", "─ title"),
+    (F8, "─ delete a session", ""),
+    (ESCAPE, "● TITLE", "─ delete a session"),
+    (ESCAPE, "─ ask ─", "─ sessions"),
+    (F1, "─ keys", ""),
+    (ESCAPE, "─ ask ─", "─ keys"),
+    (F2, "─ model", ""),
+    (ESCAPE, "─ ask ─", "─ model"),
+    (CTRL_P, "Search for", ""),
+    (ESCAPE, "─ ask ─", "Search for"),
 )
-
-
-def hostile(place: str) -> str:
-    """Every attack, a line each, with a marker that says where it was and which one."""
-    return "\n".join(f"{place}{n:02} {attack} end" for n, attack in enumerate(ATTACKS))
-
-
-def hostile_line(place: str) -> str:
-    return f"{place} " + " ".join(ATTACKS)
-
-
-def markdown(place: str) -> str:
-    row = re.sub(r"[\n|]", " ", hostile_line(place + "T"))
-    return "\n\n".join(
-        (
-            hostile(place).replace("\n", "\n\n"),
-            f"```{ATTACKS[2]}py\n{hostile(place + 'C')}\n```",
-            f"| a | b |\n|---|---|\n| {row} | x |",
-            f"# {hostile_line(place + 'H')}",
-            f"- `{hostile_line(place + 'I')}` [x]({ATTACKS[2]}javascript:PWN)",
-        )
-    )
+"""What opens and closes dialogs: the key, what is on screen after it, and what is not any more."""
 
 
 def hostile_tree() -> Tree:
     tree = Tree()
     tree.push(Message.user(hostile("PROMPT")), label=hostile_line("LABEL"))
-    name = f"tool{ATTACKS[2]}{ATTACKS[-2]}"
+    name = f"tool{TITLE_ATTACK}{CLICK_ATTACK}"
     uses = [
         ToolUse(id="a", name=name, input={hostile_line("KEY"): hostile("ARGUMENT")}),
         ToolUse(id="b", name="bash", input={"command": hostile("COMMAND")}),
@@ -117,22 +83,20 @@ async def seed(home: Path) -> None:
         await store.save_tree(record.id, tree.take_changes())
 
 
-def forbidden(raw: bytes) -> list[str]:
-    """What no output of ours may hold."""
-    text = raw.decode("utf-8", "replace")
-    own_bells = re.sub("\x1b\\][^\x07\x1b]*\x07", "", text)
-    return [
-        *re.findall(r"\x1b\](?:52|8|1337);[^\x07\x1b]{0,40}", text),
-        *re.findall(r"\x1b\][02];[^\x07\x1b]*PWN[^\x07\x1b]*", text),
-        *re.findall(r"\x1b[P_][^\x1b]*(?:PWN|UFdO|544e)", text),
-        *re.findall(r"\x1bc|\x1b\[6n|\x1b\[31;5m|\x1b\[2J\x1b\[H", text),
-        *re.findall("[\x80-\x9f]", text),
-        *re.findall("[\u200b\u202a-\u202e\u2060\u2066-\u2069\U000e0000-\U000e007f]", text),
-        *re.findall("[\x00\x07\x08\x7f]", own_bells),
-    ]
+def is_painted(terminal: Terminal) -> bool:
+    """Whether no frame is under way."""
+    return 2026 not in terminal.modes
 
 
-@pytest.mark.parametrize("size", [(120, 40), (60, 20)])
+def page_down(terminal: Terminal) -> None:
+    """Read the next page; each shows something that the one before did not."""
+    page = terminal.text
+    terminal.send(PAGE_DOWN)
+    terminal.wait_for(lambda t: t.text != page and is_painted(t))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("size", [(120, 40), (70, 30), (44, 14)])
 async def test_a_hostile_session_stays_text_on_every_screen(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
@@ -141,41 +105,42 @@ async def test_a_hostile_session_stays_text_on_every_screen(
     await seed(home)
     argv = [sys.executable, "-m", "omni_tui", "--load", "hostileAAAA"]
     with Terminal(argv, {"OMNI_TUI_HOME": str(home)}, size=size, cwd=cwd) as terminal:
-        terminal.wait_for("TITLE")
-        terminal.wait_for("DRAFT")
-        terminal.send(ESCAPE)
-        terminal.wait_for("r again")
         seen = set[str]()
 
-        def look() -> bool:
+        def look() -> None:
             seen.update(re.findall("[A-Z]{4,}", terminal.text))
-            return True
 
-        for key in (CTRL_O, CTRL_T):
-            terminal.send(key)
-            terminal.output_during(0.3)
-        terminal.send(HOME)
-        terminal.wait_for("PROMPT00")
-        for _ in range(60):  # down the whole conversation, by pages
-            before = len(terminal.raw)
-            terminal.send("\x1b[6~")
-            if not terminal.output_during(0.05) and len(terminal.raw) == before:
-                break
+        terminal.wait_for(lambda t: "DRAFT" in t.text and "Enter" in t.text and is_painted(t))
+        look()
+        terminal.send(ESCAPE)
+        terminal.wait_for("r again")
+        terminal.send(CTRL_O + CTRL_T + HOME)
+        terminal.wait_for(lambda t: "PROMPT00" in t.text and is_painted(t))
+        for _ in range(400):  # down the whole conversation to its last line
             look()
-        terminal.send(END)
-        terminal.send(F3)
-        terminal.output_during(0.2)
-        terminal.send(F3)
-        terminal.output_during(0.2)
-        for key, mark in ((CTRL_S, "hostile|TITLE"), (F1, "Anywhere"), (CTRL_P, "palette|Search")):
+            if "r tries again" in terminal.text:
+                break
+            page_down(terminal)
+        assert "r tries again" in terminal.text
+        for _ in range(2):  # the tree away or alone, and as it was
+            with_tree = "LABEL" in terminal.text
+            terminal.send(F3)
+            terminal.wait_for(lambda t, was=with_tree: ("LABEL" in t.text) != was)  # type: ignore[misc]
+            look()
+        for key, shown, gone in DIALOGS:
             terminal.send(key)
-            terminal.wait_for(lambda t, mark=mark: bool(re.search(mark, t.text)) and look())  # type: ignore[misc]
-            terminal.output_during(0.3)
-            terminal.send(ESCAPE)
-            terminal.output_during(0.3)
+            terminal.wait_for(
+                lambda t, shown=shown, gone=gone: (  # type: ignore[misc]
+                    is_painted(t) and shown in t.text and (not gone or gone not in t.text)
+                )
+            )
+            look()
         terminal.send(CTRL_Q)
         assert terminal.wait_exit() == 0
-        assert forbidden(bytes(terminal.raw)) == []
+        assert foreign(bytes(terminal.raw)) == []
         assert "PWN" not in terminal.title
         assert "Traceback" not in terminal.raw.decode("utf-8", "replace")
-        assert {"TITLE", "PROMPT", "THINKING", "RESULT", "REPLY", "ERROR"} <= seen
+        assert seen >= {
+            *("TITLE", "LABEL", "DRAFT", "PROMPT", "THINKING", "BEFORE", "BEFOREC", "BEFORET"),
+            *("COMMAND", "RESULT", "DIFF", "REPLY", "REPLYC", "REPLYH", "ERROR"),
+        }
