@@ -22,7 +22,7 @@ class Composer(TextArea):
     Composer {
         height: auto;
         min-height: 1;
-        max-height: 10;
+        max-height: 33vh;
         border: none;
         padding: 0 2;
         background: $background;
