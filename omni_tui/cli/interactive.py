@@ -10,7 +10,7 @@ import sys
 
 from omni_tui.cli.exit_codes import HANGUP, TERMINATED
 from omni_tui.cli.setup import Start, prepare
-from omni_tui.core.safe_text import safe_line
+from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.session import Session
 
 
@@ -44,7 +44,7 @@ def _say_how_to_return(start: Start, session: Session) -> None:
     if session.saver is None or not session.saver.is_stored:
         return
     if session.saver.error is not None:
-        print(f"omni-tui: not saved: {session.saver.error}", file=sys.stderr)
+        print(f"omni-tui: not saved: {safe(str(session.saver.error))}", file=sys.stderr)
     database = "" if start.is_default_database else f" --db {shlex.quote(str(start.database))}"
     title = f"  # {safe_line(session.title, 60)}" if session.title else ""
-    print(f"omni-tui{database} --load {session.id}{title}")
+    print(safe(f"omni-tui{database} --load {shlex.quote(session.id)}") + title)
