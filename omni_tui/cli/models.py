@@ -13,7 +13,7 @@ from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import load_settings
 from omni_tui.core.safe_text import safe, safe_line
-from omni_tui.llm.model_info import ModelInfo, Prices
+from omni_tui.llm.model_info import ModelInfo, count_of, prices_of
 from omni_tui.llm.models import DEMO, ProviderRegistry
 from omni_tui.llm.offers import Offer, find_offers
 from omni_tui.llm.providers.table import ALIASES
@@ -107,9 +107,9 @@ def table(registry: ProviderRegistry, offers: Sequence[Offer]) -> list[str]:
     rows = [
         (
             safe_line(offer.id),
-            tokens(offer.info.context),
-            tokens(offer.info.max_output),
-            *prices(offer.info.prices),
+            count_of(offer.info.context),
+            count_of(offer.info.max_output),
+            *prices_of(offer.info),
             " ".join(each for each in offer.info.inputs or () if each != "text"),
             "" if offer.ready else _needs(registry, offer.info.provider),
         )
@@ -123,23 +123,6 @@ def table(registry: ProviderRegistry, offers: Sequence[Offer]) -> list[str]:
         ).rstrip()
         for row in (HEADINGS, *rows)
     ]
-
-
-def tokens(count: int | None) -> str:
-    """`1M`, `262k`; nothing when it is not known."""
-    if count is None:
-        return ""
-    if count >= 1_000_000:
-        return f"{count / 1_000_000:.1f}".removesuffix(".0") + "M"
-    return f"{count / 1000:.0f}k" if count >= 1000 else str(count)
-
-
-def prices(known: Prices | None) -> tuple[str, str]:
-    """What reading and writing cost; nothing when it is not known."""
-    if known is None:
-        return "", ""
-    more = "+" if known.tiers else ""
-    return f"{known.input:.2f}{more}", f"{known.output:.2f}{more}"
 
 
 def _needs(registry: ProviderRegistry, name: str) -> str:

@@ -103,3 +103,24 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the source calls this state."""
     providers: dict[str, msgspec.Raw]
     """By name: an object of `ModelInfo` by the name of the model."""
+
+
+def count_of(tokens: int | None) -> str:
+    """`1M`, `262k`; nothing when it is not known."""
+    if tokens is None:
+        return ""
+    if tokens >= 1_000_000:
+        return f"{tokens / 1_000_000:.1f}".removesuffix(".0") + "M"
+    return f"{tokens / 1000:.0f}k" if tokens >= 1000 else str(tokens)
+
+
+def prices_of(info: ModelInfo) -> tuple[str, str]:
+    """What reading and writing a million tokens costs; nothing when it is not known.
+
+    A `+` says that long requests cost more.
+    """
+    known = info.prices
+    if known is None:
+        return "", ""
+    more = "+" if known.tiers else ""
+    return f"{known.input:.2f}{more}", f"{known.output:.2f}{more}"

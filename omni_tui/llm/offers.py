@@ -37,6 +37,26 @@ async def find_offers(registry: ProviderRegistry, *, everything: bool = False) -
     return await asyncio.to_thread(_offers, registry, local, everything)
 
 
+def matching(offers: Iterable[Offer], text: str) -> list[Offer]:
+    """Those whose id or name holds every word of `text`, in the order they came.
+
+    Text that is written as `provider/model` and is none of them comes last, as it stands: no list
+    has every model.
+    """
+    offers = list(offers)
+    words = text.casefold().split()
+    found = [
+        offer
+        for offer in offers
+        if all(word in f"{offer.id} {offer.info.name}".casefold() for word in words)
+    ]
+    provider, _, name = text.strip().partition("/")
+    is_new = all(offer.id != text.strip() for offer in offers)
+    if len(words) == 1 and provider and name and is_new:
+        found.append(Offer(info=ModelInfo(id=text.strip()), ready=False))
+    return found
+
+
 def _offers(registry: ProviderRegistry, local: list[str], everything: bool) -> list[Offer]:
     catalog = registry.catalog
     ready = registry.available()

@@ -203,14 +203,11 @@ class OmniApp(App[None]):
 
     async def _choose_model(self) -> None:
         from omni_tui.llm.offers import find_offers
-        from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
+        from omni_tui.tui.dialogs.choose_model import ChooseModelDialog
 
         current = str(self.session.model)
         offers = await find_offers(self.manager.registry)
-        names = dict.fromkeys([current, *(offer.id for offer in offers)])
-        chosen = await self.push_screen_wait(
-            ChooseDialog("model", [Choice(name, name) for name in names], current)
-        )
+        chosen = await self.push_screen_wait(ChooseModelDialog(offers, current))
         if chosen is not None and chosen != current:
             self.use_model(chosen)
 

@@ -10,8 +10,9 @@ from wire.pages import Page, PageServer, page_server
 
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.local import local_models
+from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.offers import Offer, find_offers
+from omni_tui.llm.offers import Offer, find_offers, matching
 from omni_tui.llm.providers.scripted import ScriptedProvider
 from omni_tui.llm.providers.table import ENDPOINTS, Endpoint
 
@@ -146,3 +147,32 @@ async def test_a_key_brings_the_models_of_the_catalogue(monkeypatch: pytest.Monk
     assert ids(offers)[0] == "openrouter/openrouter/auto"
     assert "openrouter/anthropic/claude-sonnet-4.6" in ids(offers)
     assert {offer.info.provider for offer in offers} == {"openrouter", "demo"}
+
+
+OFFERED = [
+    Offer(info=ModelInfo(id="a/claude-one", name="Claude 1"), ready=True),
+    Offer(info=ModelInfo(id="b/claude-two", name="Deux"), ready=True),
+    Offer(info=ModelInfo(id="b/gemini"), ready=False),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ["a/claude-one", "b/claude-two", "b/gemini"]),
+        ("claude", ["a/claude-one", "b/claude-two"]),
+        ("CLAUDE  b/", ["b/claude-two"]),
+        ("deux", ["b/claude-two"]),
+        ("nothing", []),
+        ("b/gemini", ["b/gemini"]),
+        ("b/gem", ["b/gemini", "b/gem"]),
+        (" c/new/one ", ["c/new/one"]),
+        ("c/", []),
+        ("/c", ["a/claude-one", "b/claude-two"]),
+        ("c/new one", []),
+    ],
+)
+def test_words_find_models_and_a_whole_name_is_taken_as_it_stands(
+    text: str, found: list[str]
+) -> None:
+    assert ids(matching(OFFERED, text)) == found

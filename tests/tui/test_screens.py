@@ -26,6 +26,7 @@ from omni_tui.llm.providers.scripted import Call, Fail, Reply, Say, Think
 from omni_tui.llm.providers.table import ENDPOINTS
 from omni_tui.tui.dialogs.approval import ApprovalDialog
 from omni_tui.tui.dialogs.choose import ChooseDialog
+from omni_tui.tui.dialogs.choose_model import ChooseModelDialog
 from omni_tui.tui.dialogs.confirm import ConfirmDialog
 from omni_tui.tui.dialogs.question import QuestionDialog
 from omni_tui.tui.dialogs.text import TextDialog
@@ -286,7 +287,7 @@ def test_models_to_choose_from(
 
     async def scene(pilot: Pilot[None]) -> None:
         await chat_is_up(pilot)
-        await press_to(pilot, ChooseDialog, "f2")
+        await press_to(pilot, ChooseModelDialog, "f2")
 
     assert looks(snap_compare, size, scene)
 
