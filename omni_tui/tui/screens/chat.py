@@ -270,8 +270,8 @@ class ChatScreen(ChatActions, Screen[None]):
 
     def make_room(self, rows: int) -> None:
         """End the conversation above a dialog of this many rows in the composer's place."""
-        covered = self._rule.outer_size.height + self.composer.outer_size.height
-        self._body.styles.margin = (0, 0, max(0, rows - covered), 0)
+        self.composer.styles.max_height = 1 if rows else None
+        self._body.styles.margin = (0, 0, max(0, rows - 2), 0)  # the rule and one line
 
     def on_screen_suspend(self) -> None:
         self._show_status()

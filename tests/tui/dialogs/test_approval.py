@@ -117,6 +117,22 @@ async def test_the_talk_comes_back_where_a_dialog_got_smaller() -> None:
         assert all("│" in row[:40] for row in screen[2:shown])  # the rule beside the tree
 
 
+async def test_a_long_draft_is_out_of_sight_and_comes_back() -> None:
+    async with shown_app(replies(BASH)).run_test(size=(80, 24)) as pilot:
+        app = app_of(pilot)
+        await chat_is_up(pilot)
+        app.chat.composer.write("Tidy up")
+        await pilot.press("enter")
+        app.chat.composer.write("a draft\n" * 5)
+        await until(pilot, lambda: isinstance(app.screen, ApprovalDialog))
+        await press_to(pilot, TextDialog, "e")
+        await pilot.pause()
+        assert "a draft" not in text(pilot)
+        await press_to(pilot, ApprovalDialog, "escape")
+        await press(pilot, "y")
+        assert text(pilot).count("a draft") == 5
+
+
 @pytest.mark.parametrize("key", ["n", "p"])
 async def test_words_are_asked_for_in_place_of_the_answers(key: str) -> None:
     async with shown_app(replies(BASH)).run_test(size=(80, 24)) as pilot:
