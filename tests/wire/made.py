@@ -55,6 +55,28 @@ def text(dialect: str, place: int, *words: str) -> list[Event]:
     return [chunk({"content": word}) for word in words]
 
 
+def thinking(dialect: str, place: int, words: str, signature: str) -> list[Event]:
+    """A block of thinking, signed where the dialect signs."""
+    if dialect == "anthropic":
+        block = {"type": "thinking", "thinking": "", "signature": ""}
+        deltas: list[Event] = [
+            {"type": "thinking_delta", "thinking": words},
+            {"type": "signature_delta", "signature": signature},
+        ]
+        return anthropic_block(place, block, deltas)
+    if dialect == "responses":
+        item = {"type": "reasoning", "id": f"rs_{place}", "summary": []}
+        spot = {"output_index": place, "item_id": f"rs_{place}", "summary_index": 0}
+        part = {"type": "summary_text", "text": words}
+        whole = {**item, "summary": [part], "encrypted_content": signature}
+        return [
+            {"type": "response.output_item.added", "output_index": place, "item": item},
+            {"type": "response.reasoning_summary_text.delta", **spot, "delta": words},
+            {"type": "response.output_item.done", "output_index": place, "item": whole},
+        ]
+    return [chunk({"reasoning_content": words})]
+
+
 def tool(dialect: str, place: int, id: str, name: str, *arguments: str) -> list[Event]:
     """A tool use whose argument text comes in pieces."""
     if dialect == "anthropic":
@@ -86,9 +108,9 @@ def tool(dialect: str, place: int, id: str, name: str, *arguments: str) -> list[
 
 
 def closing(dialect: str, reason: str = "stop") -> list[Event]:
-    """The stop reason (`stop`, `tool_use` or `length`) and the usage."""
+    """The stop reason (`stop`, `tool_use`, `length` or `refusal`) and the usage."""
     if dialect == "anthropic":
-        word = {"stop": "end_turn", "tool_use": "tool_use", "length": "max_tokens"}[reason]
+        word = {"stop": "end_turn", "length": "max_tokens"}.get(reason, reason)
         delta = {"stop_reason": word, "stop_sequence": None}
         return [
             {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 5}},
@@ -97,11 +119,12 @@ def closing(dialect: str, reason: str = "stop") -> list[Event]:
     if dialect == "responses":
         usage = {"input_tokens": 7, "output_tokens": 5}
         response: Event = {"id": "resp_1", "model": "m", "status": "completed", "usage": usage}
-        if reason == "length":
-            cut = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+        why = {"length": "max_output_tokens", "refusal": "content_filter"}.get(reason)
+        if why is not None:
+            cut = {"status": "incomplete", "incomplete_details": {"reason": why}}
             return [{"type": "response.incomplete", "response": {**response, **cut}}]
         return [{"type": "response.completed", "response": response}]
-    word = {"stop": "stop", "tool_use": "tool_calls", "length": "length"}[reason]
+    word = {"tool_use": "tool_calls", "refusal": "content_filter"}.get(reason, reason)
     usage = {"prompt_tokens": 7, "completion_tokens": 5}
     return [chunk({}, finish_reason=word), {"id": "c", "choices": [], "usage": usage}]
 
