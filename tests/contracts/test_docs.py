@@ -81,7 +81,7 @@ def test_the_example_theme_can_be_used_and_every_variable_is_described() -> None
     assert [name for name in load_themes()[0] if f"| `{name}` |" not in text] == []
 
 
-@pytest.mark.parametrize("file", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("file", sorted(DOCS.rglob("*.md")), ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(file: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text("utf-8"))
     assert [target for target in targets if not (file.parent / target).exists()] == []

@@ -46,7 +46,8 @@ def examples(page: Path) -> list[Example]:
     ]
 
 
-PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))) if examples(page)]
+WRITTEN = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+PAGES = [page for page in WRITTEN if examples(page)]
 
 
 def reply(answer: Any) -> Reply:
