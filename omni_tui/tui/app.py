@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.theme import Theme
@@ -20,7 +21,7 @@ from omni_tui.config.paths import Paths
 from omni_tui.config.settings import Settings
 from omni_tui.config.themes import DEFAULT_THEME, ThemeFile, load_themes
 from omni_tui.core.errors import ConfigError, OmniError
-from omni_tui.core.safe_text import safe_line
+from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
 from omni_tui.tui.actions import commands
@@ -88,6 +89,12 @@ class OmniApp(App[None]):
         for notice in self._notices:
             self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
         self.call_after_refresh(self._import_provider)
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is pasted comes from anywhere: it is made safe before any field shows it."""
+        if isinstance(event, events.Paste) and not event.is_forwarded:
+            event.text = safe(event.text)
+        await super().on_event(event)
 
     def _fatal_error(self) -> None:
         """Leave with one line instead of a traceback with everybody's values in it."""

@@ -80,11 +80,6 @@ class Composer(TextArea):
         elif self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1):
             event.prevent_default().stop()
 
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default().stop()
-        if result := self._replace_via_keyboard(safe(event.text), *self.selection):
-            self.move_cursor(result.end_location)
-
     def _is_at_edge(self, key: str) -> bool:
         return (key == "up" and self.cursor_at_first_line) or (
             key == "down" and self.cursor_at_last_line
