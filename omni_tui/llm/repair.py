@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from omni_tui.core.messages import Block, Message, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
 
 INTERRUPTED = "interrupted: this tool gave no result"
 
@@ -31,9 +31,9 @@ def repair(
     """The conversation as a provider takes it.
 
     Every tool use is answered in the very next message (`INTERRUPTED` when there was no result) and
-    results stand first there; results that answer nothing are dropped, and what only an assistant
-    says in a user message; ids pass through `tool_id` and are unique; blank text, thinking that
-    leads to nothing and empty messages are dropped.
+    results stand first there. Dropped are results that answer nothing, blocks only the other role
+    may send, blank text, thinking that leads to nothing and empty messages. Ids pass through
+    `tool_id` and are unique.
     """
     out: list[Message] = []
     taken: set[str] = set()
@@ -73,6 +73,8 @@ def _assistant(
     blocks: list[Block] = []
     calls: list[tuple[str, ToolUse]] = []
     for block in _words(content):
+        if isinstance(block, Attachment):
+            continue
         if isinstance(block, ToolUse):
             use = msgspec.structs.replace(
                 block,

@@ -36,6 +36,8 @@ EXTRA = frozenset(
     )
 )
 """Fields a caller may add to the body."""
+GO_ON = "Go on."
+"""Said for a person where a history ends in an answer, and the model may not begin there."""
 
 _MIN_ANSWER = 1024
 
@@ -63,7 +65,7 @@ def build_request(request: Request) -> dict[str, Any]:
     messages: list[dict[str, Any]] = [
         {"role": role, "content": content} for role, content in contents if content
     ]
-    _trim_prefill(messages)
+    _settle_end(messages, request)
     body: dict[str, Any] = {"model": request.model, "stream": True, "messages": messages}
     shapes = "claude" in request.model and not _NO_SHAPES.search(request.model)
     system = request.system or ""
@@ -170,12 +172,22 @@ def _output_limit(model: str) -> int:
     return next((limit for names, limit in _OUTPUT_LIMITS if names.search(model)), _OUTPUT_LIMIT)
 
 
-def _trim_prefill(messages: list[dict[str, Any]]) -> None:
-    """A history may end in the assistant's words, but not in blanks."""
-    if messages and messages[-1]["role"] == "assistant":
-        last = messages[-1]["content"][-1]
-        if last["type"] == "text":
-            last["text"] = last["text"].rstrip()
+def _settle_end(messages: list[dict[str, Any]], request: Request) -> None:
+    """A history may end in the assistant's words, but not in blanks.
+
+    Newer models, and all while they think, refuse the beginning of an answer: they are asked to go
+    on instead.
+    """
+    if not messages or messages[-1]["role"] != "assistant":
+        return
+    model = request.model
+    older = _NO_THINKING.search(model) or _BY_BUDGET.search(model)
+    if "claude" in model and not (older and request.options.thinking_level in (None, "off")):
+        messages.append({"role": "user", "content": [{"type": "text", "text": GO_ON}]})
+        return
+    last = messages[-1]["content"][-1]
+    if last["type"] == "text":
+        last["text"] = last["text"].rstrip()
 
 
 def _tool(tool: Tool, *, may_be_strict: bool) -> dict[str, Any]:
