@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from omni_tui import __version__
+from omni_tui.cli.arguments import Parser
 from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
@@ -29,7 +30,7 @@ exit codes: 0 done, 1 run failed, 2 usage, 3 limit reached, 4 a needed tool was 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments `omni-tui` takes."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="omni-tui",
         description="The branching terminal for LLM agents: every conversation is a tree.",
         epilog=EPILOG.format(

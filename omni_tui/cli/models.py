@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from omni_tui.cli.arguments import Parser
 from omni_tui.cli.exit_codes import DONE
 from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import make_registry
@@ -24,7 +25,7 @@ RIGHT = frozenset({"CONTEXT", "OUTPUT", "$ IN", "$ OUT"})
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of `omni-tui models`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="omni-tui models",
         description="List the models that can be used now. Prices are US dollars for a million "
         "tokens; a + means that long requests cost more.",
