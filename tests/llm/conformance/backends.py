@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from llmock.pytest_plugin import LLMock
@@ -21,14 +21,18 @@ from omni_tui.llm.providers.base import Model
 
 MODEL = "some-model"
 
+Calls: TypeAlias = tuple[tuple[str, str, dict[str, Any]], ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the model shall say, or how the request shall fail."""
 
     thinking: str = ""
+    signature: str = "c2lnbmVk"
+    """Of the thinking."""
     text: str = ""
-    calls: tuple[tuple[str, str, dict[str, Any]], ...] = ()
+    calls: Calls = ()
     """(id, name, arguments) of each; llmock makes ids of its own."""
     stop: str = "stop"
     """`stop`, `tool_use`, `length` or `refusal`."""
@@ -83,7 +87,7 @@ class Loopback(Backend):
             return Reply(status=answer.status, pieces=(said,), content_type="application/json")
         events = made.opening(self.dialect)
         if answer.thinking:
-            events += made.thinking(self.dialect, 0, answer.thinking, "c2lnbmVk")
+            events += made.thinking(self.dialect, 0, answer.thinking, answer.signature)
         if answer.text:
             words = answer.text.split(" ")
             spaced = [word if word is words[-1] else f"{word} " for word in words]
