@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import time
@@ -88,7 +89,7 @@ class OmniApp(App[None]):
         self.set_keymap({id: ",".join(keys) for id, keys in self.keymap.items()})
         for notice in self._notices:
             self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
-        self.call_after_refresh(self._import_provider)
+        self.call_after_refresh(self._after_first_paint)
 
     async def on_event(self, event: events.Event) -> None:
         """What is pasted comes from anywhere: it is made safe before any field shows it."""
@@ -108,6 +109,12 @@ class OmniApp(App[None]):
             )
         )
         self._close_messages_no_wait()
+
+    def _after_first_paint(self) -> None:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        self._import_provider()
 
     def _import_provider(self) -> None:
         """Load the provider's SDK in a thread now, so that no one waits for it on Enter."""

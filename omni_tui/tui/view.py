@@ -35,11 +35,11 @@ class SessionView:
         tree = session.tree
         self._path = tuple(path) if path is not None else tree.path
         self.is_preview = path is not None
-        self._places = {node_id: place for place, node_id in enumerate(self._path)}
+        nodes = self._nodes = tree.nodes
         tip = self._path[-1] if self._path else None
         self.run = session.run_at(tip)
         self.keys: Sequence[int] = [
-            node_id for node_id in self._path if tree.nodes[node_id].kind != "results"
+            node_id for node_id in self._path if nodes[node_id].kind != "results"
         ]
         if self.run is not None and is_writing(self.run):
             self.keys.append(LIVE)
@@ -48,7 +48,7 @@ class SessionView:
         """(characters, newlines), from the stored form: no message is decoded for it."""
         if key == LIVE:
             return (200, 4)
-        raw = self.session.tree.nodes[key].raw
+        raw = self._nodes[key].raw
         return len(raw), raw.count(b"\\n")
 
     def entry(self, key: int) -> Entry:
@@ -110,8 +110,8 @@ class SessionView:
         return after.message.tool_results if after is not None and after.kind == "results" else ()
 
     def _after(self, node: Node) -> Node | None:
-        place = self._places[node.id] + 1
-        return self.session.tree.nodes[self._path[place]] if place < len(self._path) else None
+        place = self.session.tree.depth(node.id)
+        return self._nodes[self._path[place]] if place < len(self._path) else None
 
     def _is_first(self, node: Node | None) -> bool:
         """Whether this assistant message opens its turn's answer."""
@@ -180,7 +180,7 @@ class SessionView:
         if not self._path:
             return 0
         prompt = tree.turn_prompt(self._path[-1])
-        place = self._places[prompt.id]
+        place = tree.depth(prompt.id) - 1
         first = self._path[place + 1 : place + 2]
         beside = [*tree.siblings(prompt.id)]
         beside += [child for child in tree.children(prompt.id) if child not in first]

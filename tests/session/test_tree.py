@@ -292,11 +292,17 @@ def test_usage_sums_over_all_branches_or_over_some_nodes() -> None:
     assert tree.usage() == Usage(input=1, output=2, cost=0.5)
     tree.push(assistant("c"), usage=Usage(input=10, cost=0.25))
     assert tree.usage() == Usage(input=11, output=2, cost=0.75)
-    assert tree.usage(tree.path) == Usage(input=10, cost=0.25)
+    assert tree.usage(tree.path) == tree.path_usage == Usage(input=10, cost=0.25)
+    tree.push(user("d"))
+    tree.push(assistant("e"), usage=Usage(input=5))
+    assert tree.path_usage == Usage(input=15, cost=0.25)
+    tree.navigate(2)
+    assert tree.path_usage == Usage(input=1, output=2, cost=0.5)
+    tree.remove(4)
     tree.update(3, usage=None)
     assert tree.usage() == Usage(input=1, output=2, cost=0.5)
     tree.remove(2)
-    assert tree.usage() == Usage()
+    assert tree.usage() == tree.path_usage == Usage()
 
 
 def test_an_update_replaces_the_node_and_leaves_the_old_one_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -167,3 +168,14 @@ def test_the_sdk_is_imported_right_after_the_first_paint_and_not_before(tmp_path
     )
     assert "before the first paint: []" in done.stdout, done.stderr
     assert "after it: ['openai']" in done.stdout, done.stderr
+
+
+async def test_garbage_is_collected_again_from_the_first_paint_on(tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        async with make_app([], tmp_path).run_test() as pilot:
+            await until(pilot, gc.isenabled)
+            assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()

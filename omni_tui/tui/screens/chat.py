@@ -215,7 +215,7 @@ class ChatScreen(ChatActions, Screen[None]):
             left.append(Piece("unsaved  ", "error"))
         whole = tree.usage()
         if len(tree):
-            branch = tree.usage(tree.path)
+            branch = tree.path_usage
             left.append(Piece(f"↑{count(branch.read)} ↓{count(branch.output)}"))
             if whole.cost:
                 left.append(Piece(f" · branch ${branch.cost or 0.0:.3f} · tree ${whole.cost:.3f}"))

@@ -18,6 +18,10 @@ def test_heights_are_a_list_with_fast_sums(
     for value in added:
         heights.append(value)
     plain = start + added
+    cut = data.draw(st.integers(0, len(plain)))
+    heights.cut(cut)
+    heights.extend(plain[cut:] * 2)
+    plain += plain[cut:]
     for _ in range(5):
         index = data.draw(st.integers(0, len(plain) - 1))
         plain[index] = data.draw(st.integers(1, 9))

@@ -46,6 +46,16 @@ class Heights:
         self._tree.append(covered + value)
         self.total += value
 
+    def cut(self, size: int) -> None:
+        """Keep the first `size` heights."""
+        self.total = self.before(size)
+        del self._values[size:], self._tree[size + 1 :]
+
+    def extend(self, values: Iterable[int]) -> None:
+        """Add heights at the end."""
+        for value in values:
+            self.append(value)
+
     def before(self, index: int) -> int:
         """The sum of all heights before `index`: the line at which it begins."""
         tree, total = self._tree, 0

@@ -45,16 +45,23 @@ class Shelf:
 
     # -- the path ------------------------------------------------------------
 
-    def show(self, source: Source, *, keep: bool) -> None:
-        """Take another path; layouts of messages that did not change stay valid."""
+    def show(self, source: Source, *, keep: bool) -> int:
+        """Take another path; layouts of messages that did not change stay valid.
+
+        Returns how many messages it has in common with the path before, from the first on.
+        """
         if not keep:
             self.forget()
             self._folds.clear()
         self._fresh.clear()
         self.source = source
-        self.keys = list(source.keys)
-        self._index = {key: index for index, key in enumerate(self.keys)}
-        self._sizes = [source.size(key) for key in self.keys]
+        old, self.keys = self.keys, list(source.keys)
+        same = _common(old, self.keys) if keep else 0
+        for key in old[same:]:
+            del self._index[key]
+        self._index.update(zip(self.keys[same:], range(same, len(self.keys)), strict=True))
+        self._sizes[same:] = map(source.size, self.keys[same:])
+        return same
 
     def append(self, key: int) -> bool:
         """Add a message at the end; False where it was there already."""
@@ -70,11 +77,10 @@ class Shelf:
         """The place of a message in the path."""
         return None if key is None else self._index.get(key)
 
-    def estimate(self, index: int) -> int:
-        """The height of a message nobody has seen: about right is enough."""
-        chars, newlines = self._sizes[index]
+    def estimates(self, start: int) -> list[int]:
+        """Heights of the messages from `start` on, unseen: about right is enough."""
         measure = self.renderer.measure if self.renderer is not None else 80
-        return 2 + newlines + max(1, chars // measure)
+        return [2 + newlines + (chars // measure or 1) for chars, newlines in self._sizes[start:]]
 
     # -- layouts -------------------------------------------------------------
 
@@ -252,3 +258,11 @@ def _words(part: Part) -> str:
             return part.diff or part.output or f"{part.name} {part.title}"
         case _:
             return part.text
+
+
+def _common(old: list[int], new: list[int]) -> int:
+    """How many items two lists have in common, from the first on."""
+    size = min(len(old), len(new))
+    if old[:size] == new[:size]:
+        return size
+    return next(place for place in range(size) if old[place] != new[place])

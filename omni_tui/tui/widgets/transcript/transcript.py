@@ -65,8 +65,9 @@ class Transcript(ConversationView):
         """
         window, shelf = self._window, self._shelf
         anchor = shelf.keys[window.index] if keep and window.index < len(shelf.keys) else None
-        shelf.show(source, keep=keep)
-        self._measure_all()
+        same = shelf.show(source, keep=keep)
+        if shelf.renderer is not None:  # else there is no width to estimate for
+            self._measure(same)
         index = shelf.index(anchor)
         if index is None:
             window.following = True
@@ -79,8 +80,8 @@ class Transcript(ConversationView):
 
     def append(self, key: int) -> None:
         """A message was added at the end of the path that is shown."""
-        if self._shelf.append(key):
-            self._window.heights.append(self._shelf.estimate(len(self._shelf.keys) - 1))
+        if self._shelf.append(key) and self._shelf.renderer is not None:
+            self._window.heights.extend(self._shelf.estimates(len(self._shelf.keys) - 1))
         self._catch_up()
 
     def refresh_entry(self, key: int) -> None:

@@ -69,10 +69,13 @@ class ConversationView(ScrollView, can_focus=True):
     def _height(self, index: int) -> int:
         return len(self._shelf.lines(index))
 
-    def _measure_all(self) -> None:
-        shelf = self._shelf
-        heights = Heights(map(shelf.estimate, range(len(shelf.keys))))
-        self._window.heights = heights
+    def _measure(self, start: int) -> None:
+        """Estimate the heights of the messages from `start` on; what is known above stays."""
+        if start:
+            self._window.heights.cut(start)
+            self._window.heights.extend(self._shelf.estimates(start))
+        else:
+            self._window.heights = Heights(self._shelf.estimates(0))
 
     def _settle(self) -> None:
         """Find the lines in view, correct what was estimated, repaint the lines that changed."""
@@ -103,7 +106,7 @@ class ConversationView(ScrollView, can_focus=True):
         shelf.renderer = Renderer(self._palette_now, geometry.measure, geometry.body, self._painter)
         shelf.forget()
         shelf.restart_live()
-        self._measure_all()
+        self._measure(0)
         if old_height and not window.following:
             window.offset = window.offset * self._height(window.index) // old_height
         if before is not None and self.text_selection is not None:
