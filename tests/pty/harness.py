@@ -141,7 +141,7 @@ class Terminal:
         """Send a signal to the program and its group."""
         os.killpg(self.pid, number)
 
-    def wait_for(self, wanted: str | Callable[[Terminal], bool], timeout: float = 10.0) -> Terminal:
+    def wait_for(self, wanted: str | Callable[[Terminal], bool], timeout: float = 30.0) -> Terminal:
         """Read until the text is on the screen, or the predicate holds.
 
         Raises:
@@ -156,7 +156,7 @@ class Terminal:
                 raise TimeoutError(f"no {wanted!r} in {timeout} s\n{self._report()}")
         return self
 
-    def wait_exit(self, timeout: float = 10.0) -> int:
+    def wait_exit(self, timeout: float = 30.0) -> int:
         """Read until the program has ended; its exit code, or minus the signal's number.
 
         Raises:

@@ -15,7 +15,7 @@ from omni_tui.session.store.base import SessionRecord
 from omni_tui.session.store.sqlite import SQLiteStore
 from omni_tui.session.tree import Tree
 
-pytestmark = pytest.mark.pty
+pytestmark = [pytest.mark.pty, pytest.mark.timeout(300)]
 
 ESCAPE, HOME, PAGE_DOWN = "\x1b", "\x1b[H", "\x1b[6~"
 F1, F2, F3, F4, F8 = "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[19~"
@@ -95,7 +95,6 @@ def page_down(terminal: Terminal) -> None:
     terminal.wait_for(lambda t: t.text != page and is_painted(t))
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("size", [(120, 40), (70, 30), (44, 14)])
 async def test_a_hostile_session_stays_text_on_every_screen(
     tmp_path: Path, size: tuple[int, int]
