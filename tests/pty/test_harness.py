@@ -117,9 +117,9 @@ print('\x1b[?1049l\x1b[?2004lgone', flush=True); input()
 def test_resizing_tells_the_program() -> None:
     program = (
         "import os, signal\n"
-        "signal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size(), flush=True))\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})\n"
         "print('ready', flush=True)\n"
-        "while True: signal.pause()"
+        "signal.sigwait({signal.SIGWINCH}); print(os.get_terminal_size(), flush=True); input()"
     )
     with python(program, size=(80, 24)) as terminal:
         terminal.wait_for("ready")
@@ -148,12 +148,13 @@ def test_the_end_of_the_program_is_seen_though_a_child_keeps_the_terminal() -> N
 
 
 def test_control_c_is_a_signal_because_the_terminal_is_the_programs_own() -> None:
-    program = """
-try:
-    print('ready', flush=True); input()
-except KeyboardInterrupt:
-    print('interrupted')
-"""
+    # A signal that comes just before a call that would wait is missed; one that is blocked is not.
+    program = (
+        "import signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        "print('ready', flush=True)\n"
+        "signal.sigwait({signal.SIGINT}); print('interrupted')"
+    )
     with python(program) as terminal:
         terminal.wait_for("ready").send("\x03")
         terminal.wait_for("interrupted")
