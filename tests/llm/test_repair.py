@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omni_tui.core.messages import Block, Message, Text, Thinking, ToolResult, ToolUse
@@ -122,6 +122,7 @@ _messages = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_messages, max_size=8))
 def test_any_history_becomes_one_a_provider_takes(history: list[Message]) -> None:
     made = repair(history)

@@ -95,7 +95,7 @@ def build(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(histories, _levels, st.sampled_from(QUIRKS))
 def test_any_history_is_taken(
     dialect: str, history: list[Message], level: ThinkingLevel | None, quirks: Quirks
@@ -103,14 +103,14 @@ def test_any_history_is_taken(
     strict.check(dialect, build(dialect, history, level, quirks))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(histories, st.sampled_from([safe_tool_id, chat_request._short_id]))
 def test_what_is_repaired_needs_no_repair(history: list[Message], tool_id: Any) -> None:
     once = repair(history, tool_id=tool_id)
     assert repair(once, tool_id=tool_id) == once
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(histories)
 def test_a_signature_goes_back_to_its_own_dialect_alone(history: list[Message]) -> None:
     sent = {dialect: json.dumps(build(dialect, history, None, Quirks())) for dialect in DIALECTS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omni_tui.llm.providers.sse import MAX_STRAY, Event, EventDecoder, decode
@@ -68,6 +68,7 @@ _stream = st.lists(st.tuples(_lines, st.sampled_from([b"\n", b"\r\n", b"\r"])), 
 )
 
 
+@settings(deadline=None)
 @given(_stream, st.lists(st.integers(0, 120), max_size=6))
 def test_where_chunks_end_makes_no_difference(stream: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
