@@ -147,11 +147,13 @@ class SessionView:
     def _ending(self, node: Node) -> list[Part]:
         """What to say under the last message of the path."""
         if node.status == "failed" and (error := node.error):
-            ending: list[Part] = [Notice("error", error, "r tries again")]
+            ending: list[Part] = [Notice("error", error, "ctrl+r tries again")]
         elif node.status == "cancelled":
-            ending = [Notice("info", "stopped by you", "r asks again · c goes on")]
+            ending = [Notice("info", "stopped by you", "ctrl+r asks again · c goes on")]
         elif node.stop_reason == "length":
-            ending = [Notice("info", "cut off: the limit of tokens is reached", "r asks again")]
+            ending = [
+                Notice("info", "cut off: the limit of tokens is reached", "ctrl+r asks again")
+            ]
         elif node.stop_reason == "refusal":
             ending = [Notice("info", "the model declined to answer", "e asks differently")]
         else:
@@ -160,7 +162,7 @@ class SessionView:
             return ending if node.kind == "reply" else []
         tip = self.session.tree.nodes[self._path[-1]]
         if tip.id != node.id and tip.status == "failed" and tip.error:
-            ending = [Notice("error", tip.error, "r tries again")]
+            ending = [Notice("error", tip.error, "ctrl+r tries again")]
         if self.run is None and self.session.tree.is_interrupted(tip.id):
             ending.append(Notice("info", "interrupted before it was answered", "c goes on"))
         if other := self._elsewhere():
