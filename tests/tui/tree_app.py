@@ -11,7 +11,8 @@ from omni_tui.config.themes import load_themes
 from omni_tui.core.messages import Message, Text, ToolResult, ToolUse
 from omni_tui.session.tree import Tree
 from omni_tui.tui.tree_layout import Mark
-from omni_tui.tui.widgets.tree_pane import Marks, TreePane
+from omni_tui.tui.widgets.tree_pane import TreePane
+from omni_tui.tui.widgets.tree_view import Marks
 
 
 def theme(name: str) -> Theme:
