@@ -87,6 +87,9 @@ async def _follow(start: Start, run: Run) -> list[str]:
             case Event(payload=Paused(tool_use=use)):
                 denied.append(use.name)
                 start.session.resume(Reject(NOBODY, by="no one"), run.id)
+            case Event(payload=Retrying(fallback=str(fallback), error=error)):
+                note = f"{error.message} Asking {fallback}."
+                print(f"omni-tui: {safe(note)}", file=sys.stderr)
             case Event(payload=Retrying(attempt=attempt, delay=delay, error=error)):
                 print(
                     f"omni-tui: {safe(error.message)} Trying again in {delay:.0f} s ({attempt}).",

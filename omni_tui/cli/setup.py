@@ -66,6 +66,8 @@ async def prepare(arguments: argparse.Namespace) -> Start:
     wanted = arguments.model or settings.model
     if wanted is not None:
         registry.resolve(wanted)
+    for fallback in settings.fallbacks:
+        registry.resolve(fallback)
     default = wanted or registry.default_model()
     database = arguments.db.absolute() if arguments.db else paths.database
     setup = Setup(
@@ -77,6 +79,7 @@ async def prepare(arguments: argparse.Namespace) -> Start:
             own=(paths.config_dir, paths.data_dir, paths.state_dir, database),
         ),
         max_steps=settings.tools.max_steps,
+        fallbacks=settings.fallbacks,
         cwd=cwd,
     )
     store = SQLiteStore(database)

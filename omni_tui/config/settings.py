@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str | None = None
     """`provider/model` of new sessions; `None` takes the first provider that has a key."""
+    fallbacks: tuple[str, ...] = ()
+    """Models to ask in turn when one gives no answer at all."""
     theme: str = "omni-dark"
     """Name of a shipped theme or of one in the `themes` folder."""
     system: str | None = None

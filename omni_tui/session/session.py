@@ -49,6 +49,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int | None = 50
     options: Options = Options()
     retry: RetryPolicy = RetryPolicy()
+    fallbacks: tuple[str, ...] = ()
+    """Models to ask in turn for a step whose model fails before its first event."""
     cwd: Path | None = None
 
 
@@ -209,6 +211,7 @@ class Session:
             max_steps=setup.max_steps,
             keep_partial=True,
             retry=setup.retry,
+            fallbacks=setup.fallbacks,
             cwd=setup.cwd,
             registry=self._registry,
             journal=branch,

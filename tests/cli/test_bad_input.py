@@ -124,6 +124,13 @@ def test_an_unknown_model_is_refused_with_a_hint(run: Omni, model: str) -> None:
     assert hint.strip()
 
 
+def test_an_unknown_fallback_is_refused_before_anything_is_asked(run: Omni, home: Path) -> None:
+    (home / "config.toml").write_text('fallbacks = ["nobody/model"]\n')
+    done = run("-p", "hi")
+    assert done.returncode == 2
+    assert "nobody" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [

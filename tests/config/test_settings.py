@@ -12,6 +12,7 @@ from omni_tui.core.errors import ConfigError
 
 EVERYTHING = """
 model = "demo/chat"
+fallbacks = ["demo/chat", "box/large"]
 theme = "omni-light"
 system = "Be brief."
 
@@ -65,6 +66,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, EVERYTHING), {})
     assert msgspec.to_builtins(settings) == {
         "model": "demo/chat",
+        "fallbacks": ("demo/chat", "box/large"),
         "theme": "omni-light",
         "system": "Be brief.",
         "ui": {"tree_width": 40, "ascii": True},

@@ -65,6 +65,8 @@ def test_a_source_gives_widgets_only_safe_text(source: Path, makers: set[str]) -
         "text = 'mine'\ndef f(text):\n    Static(text)",
         "for text in texts:\n    Static(text)",
         "x = 'a'\nx += text\nStatic(x)",
+        "def row() -> str:\n    ...\nOption(row())",
+        "class A:\n def f(self, x):\n  self._x: str | None = x\n  Static(self._x)",
         "from rich.markup import escape",
         "from textual import markup\nmarkup.escape(x)",
     ],
@@ -104,6 +106,8 @@ def test_text_that_nobody_made_safe_is_found(code: str) -> None:
         "TITLE = 'sessions'\ndef f():\n    Static(TITLE)",
         "OptionList(*(Option(safe_content(t)) for t in texts))",
         "class A(Static):\n    def __init__(self):\n        super().__init__('tree')",
+        "def row() -> Row:\n    ...\nOption(row())",
+        "class A:\n def f(self, x):\n  self._x: Content | None = x\n  Static(self._x)",
         "re.escape(text)",
     ],
 )

@@ -43,6 +43,8 @@ CLEANERS = {"safe", "safe_line"}
 """Functions that take control characters out, but leave markup in."""
 
 CONTENT_MAKERS = {"Content", "safe_content"}
+SHOWN = {"Content", "Content | None", "Row", "Hanging", "Sheet"}
+"""Types that hold no markup; the rows are made of `Content`, which mypy sees to."""
 NUMBERS = {"len", "int", "round", "sum", "min", "max"}
 OTHER_UPDATES = re.compile(r"(agent|session|run|manager|settings|bridge)\b")
 
@@ -61,11 +63,13 @@ class Linter:
     def __init__(self, content_functions: Iterable[str] = ()) -> None:
         self._makers = CONTENT_MAKERS | set(content_functions)
         self._collections: set[str] = set()
+        self._own: set[str] = set()
 
     def check(self, text: str) -> Iterator[str]:
         """One line for each place where text is not safe."""
         module = ast.parse(text)
         self._collections = _collections(module)
+        self._own = set(_own_contents(module))
         yield from _escapes(module)
         self._makers |= content_functions(text)
         yield from self._walk(module, [_scope(module)], None)
@@ -140,6 +144,8 @@ class Linter:
                 return self._makes_safe(called, plain)
             case ast.Name(id=name):
                 return self._name_is_safe(name, scopes, plain)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                return name in self._own
             case _:
                 return False
 
@@ -169,13 +175,13 @@ class Linter:
 
 
 def content_functions(text: str) -> set[str]:
-    """Names of the functions in `text` that say they return a `Content`."""
+    """Names of the functions in `text` that say they return what holds no markup."""
     return {
         node.name
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.returns is not None
-        and ast.unparse(node.returns).strip("'\"") in ("Content", "Content | None")
+        and ast.unparse(node.returns).strip("'\"") in SHOWN
     }
 
 
@@ -228,6 +234,16 @@ def _is_number(part: ast.expr, plain: bool) -> bool:
         return True
     called = part.value.func if isinstance(part.value, ast.Call) else None
     return called is not None and _last(called) in (NUMBERS | CLEANERS if plain else NUMBERS)
+
+
+def _own_contents(module: ast.Module) -> Iterator[str]:
+    """Attributes a class of `module` gives itself and says are `Content`."""
+    for node in ast.walk(module):
+        match node:
+            case ast.AnnAssign(
+                target=ast.Attribute(value=ast.Name(id="self"), attr=name), annotation=kind
+            ) if ast.unparse(kind) in SHOWN:
+                yield name
 
 
 def _collections(module: ast.Module) -> set[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from omni_tui.core.errors import OverloadedError
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider
+from omni_tui.llm.providers.scripted import Call, Fail, Reply, ScriptedProvider
+from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Setup
 from omni_tui.session.store.memory import MemoryStore
@@ -179,3 +181,23 @@ async def test_garbage_is_collected_again_from_the_first_paint_on(tmp_path: Path
     finally:
         gc.unfreeze()
         gc.enable()
+
+
+async def test_a_model_that_takes_over_is_named_and_stands_on_its_answer(tmp_path: Path) -> None:
+    broken = ScriptedProvider([[Fail(OverloadedError("busy"))]], name="broken")
+    spare = ScriptedProvider(["From the spare."], name="spare")
+    manager = SessionManager(
+        MemoryStore(),
+        default_model=broken.model(),
+        setup=Setup(
+            fallbacks=(str(spare.model()),), retry=RetryPolicy(max_retries=0), cwd=tmp_path
+        ),
+        registry=ProviderRegistry({"broken": lambda: broken, "spare": lambda: spare}),
+    )
+    app = OmniApp(manager, manager.create())
+    async with app.run_test() as pilot:
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: app.session.active_run is None and len(app.session.tree) == 2)
+        assert app.session.tree[2].model == str(spare.model())
+        told = [note.message for note in app._notifications]
+        assert any(f"Asking {spare.model()}." in text for text in told), told

@@ -125,8 +125,8 @@ class Dialog(ModalScreen[Result]):
             yield from self.parts()
 
     def parts(self) -> ComposeResult:
-        """What stands in the panel."""
-        raise NotImplementedError
+        """What stands in the panel: nothing, unless a dialog says more."""
+        return ()
 
     def on_mount(self) -> None:
         self._shown_at = time.monotonic()

@@ -58,7 +58,7 @@ class TextDialog(Dialog[str | None]):
         self._hint = hint
         self._many = many_lines
         self._problem = problem
-        self._about = about
+        self._about: Content | None = about
         self.set_class(waits, "-waits")
         self.set_class(many_lines, "-page")
 

@@ -162,7 +162,11 @@ class ChatScreen(ChatActions, Screen[None]):
             self.refresh_bars()
 
     def show_retry(self, retrying: Retrying) -> None:
-        """Count down to the next try."""
+        """Count down to the next try, or say which other model is asked."""
+        if retrying.fallback is not None:
+            text = f"{retrying.error.message} Asking {retrying.fallback}."
+            self.app.notify(safe_line(text, 300), severity="warning", markup=False)
+            return
         self._retry = (time.monotonic() + retrying.delay, retrying)
         self.refresh_bars()
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.css.styles import RulesMap
 from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 from textual.widgets import OptionList
+
+from omni_tui.core.safe_text import safe_line
 
 GAP = 3
 """Cells between two columns."""
@@ -43,9 +47,9 @@ class RowList(OptionList):
 class _Lines(Visual):
     """Something drawn as whole lines that depend on the width."""
 
+    @abstractmethod
     def lines(self, width: int) -> list[Content]:
         """The lines for this many cells."""
-        raise NotImplementedError
 
     def render_strips(
         self, width: int, height: int | None, style: Style, options: RenderOptions
@@ -97,14 +101,14 @@ class Row(_Lines):
         line = self._mark.truncate(1, pad=True) + " "
         line += self._name.truncate(room, ellipsis=True, pad=True)
         for fact, wide in columns:
-            cell = Content.styled(fact, "$omni-muted")
+            cell = Content.styled(safe_line(fact), "$omni-muted")
             line += cell.pad_left(max(0, GAP + wide - cell.cell_length))
         return [line.truncate(width)]
 
 
 def column_widths(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     """The cells each column of these facts needs."""
-    return tuple(max(Content(fact).cell_length for fact in column) for column in zip(*rows))  # noqa: B905
+    return tuple(max(cell_len(safe_line(fact)) for fact in column) for column in zip(*rows))  # noqa: B905
 
 
 class Hanging(_Lines):
