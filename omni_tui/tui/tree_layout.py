@@ -168,6 +168,10 @@ class Rows(Sequence[Row]):
             else:
                 forks[parent] = [below[parent], node.id]
         below.update(_main_children(self.tree, forks))
+        versions = {
+            below[fork]: [child for child in children if child != below[fork]]
+            for fork, children in forks.items()
+        }
         self._rows, self._row_of = [], {}
         stack = [(below[None], Line(below[None]))] if below else []
         while stack:
@@ -182,12 +186,10 @@ class Rows(Sequence[Row]):
                     self._row_of[onward] = row
                     row.tip = onward
                     onward = below.get(onward)
-                parent = self.tree.nodes[first].parent_id
-                if parent in forks and below[parent] == first:
-                    others = [child for child in forks[parent] if child != first]
+                if first in versions:
                     if onward is not None:
                         stack.append((onward, line))
-                    stack += _branches(row, others, goes_on=onward is not None)
+                    stack += _branches(row, versions[first], goes_on=onward is not None)
                     break
                 if onward is None:
                     break
