@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -12,7 +12,9 @@ MAX_DIFF = 64 * 1024
 """Characters of a diff that are kept."""
 _MAX_COMPARED = 512 * 1024
 _CONTEXT = 3
-_HEADER = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
+
+Operation: TypeAlias = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
+"""What `difflib` calls an opcode."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,20 +33,17 @@ def compare(old: str, new: str, name: str) -> Difference:
     """Compare two texts of the file `name`; a changed part too large to compare is only counted."""
     before, after = _lines(old), _lines(new)
     start, end = _common(before, after)
-    first = max(0, start - _CONTEXT)
-    last = max(0, end - _CONTEXT)
-    before, after = before[first : len(before) - last], after[first : len(after) - last]
-    if sum(map(len, before)) + sum(map(len, after)) > _MAX_COMPARED:
+    old_part, new_part = before[start : len(before) - end], after[start : len(after) - end]
+    if sum(map(len, old_part)) + sum(map(len, new_part)) > _MAX_COMPARED:
         note = f"--- a/{name}\n+++ b/{name}\n(too large to show)\n"
-        return Difference(
-            text=note,
-            added=len(after) - min(_CONTEXT, start) - min(_CONTEXT, end),
-            removed=len(before) - min(_CONTEXT, start) - min(_CONTEXT, end),
-        )
-    rows = list(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}", lineterm=""))
+        return Difference(text=note, added=len(new_part), removed=len(old_part))
+    operations = difflib.SequenceMatcher(None, old_part, new_part).get_opcodes()
+    rows = list(_rows(before, after, _placed(operations, start, end)))
+    if rows:
+        rows = [f"--- a/{name}", f"+++ b/{name}", *rows]
     added = sum(row.startswith("+") for row in rows[2:])
     removed = sum(row.startswith("-") for row in rows[2:])
-    text = "\n".join([*rows[:2], *(_shift(row, first) for row in rows[2:]), ""] if rows else [])
+    text = "\n".join([*rows, ""] if rows else [])
     if len(text) > MAX_DIFF:
         text = text[: text.rfind("\n", 0, MAX_DIFF) + 1] + "(the rest is not shown)\n"
     return Difference(text=text, added=added, removed=removed)
@@ -71,9 +70,48 @@ def _common(before: list[str], after: list[str]) -> tuple[int, int]:
     return start, end
 
 
-def _shift(row: str, lines: int) -> str:
-    """A hunk header moved down by the lines left out above; other rows as they are."""
-    match = _HEADER.match(row)
-    if not match or not lines:
-        return row
-    return f"@@ -{int(match[1]) + lines}{match[2]} +{int(match[3]) + lines}{match[4]} @@"
+def _placed(operations: list[Operation], start: int, end: int) -> list[Operation]:
+    """Operations on the parts that differ, as operations on the whole with its equal ends."""
+    placed: list[Operation] = [("equal", 0, start, 0, start)] if start else []
+    placed += [
+        (kind, a + start, b + start, c + start, d + start) for kind, a, b, c, d in operations
+    ]
+    if end:
+        _, _, old, _, new = placed[-1] if placed else ("equal", 0, 0, 0, 0)
+        placed.append(("equal", old, old + end, new, new + end))
+    return placed
+
+
+class _Known(difflib.SequenceMatcher[str]):
+    """Operations that are known already, for `get_grouped_opcodes`."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        super().__init__(None, "", "")
+        self._operations = operations
+
+    def get_opcodes(self) -> list[Operation]:
+        return self._operations
+
+
+def _rows(before: list[str], after: list[str], operations: list[Operation]) -> Iterator[str]:
+    """The hunks of a unified diff, with whole context also where the parts compared end."""
+    if all(kind == "equal" for kind, *_ in operations):
+        return
+    for group in _Known(operations).get_grouped_opcodes(_CONTEXT):
+        old = _range(group[0][1], group[-1][2])
+        new = _range(group[0][3], group[-1][4])
+        yield f"@@ -{old} +{new} @@"
+        for kind, a, b, c, d in group:
+            if kind == "equal":
+                yield from (f" {line}" for line in before[a:b])
+            else:
+                yield from (f"-{line}" for line in before[a:b])
+                yield from (f"+{line}" for line in after[c:d])
+
+
+def _range(start: int, stop: int) -> str:
+    """Lines of a file as a hunk's header counts them."""
+    size = stop - start
+    if size == 1:
+        return str(start + 1)
+    return f"{start + 1 if size else start},{size}"

@@ -42,6 +42,13 @@ def test_a_change_too_large_to_compare_is_counted() -> None:
     assert (found.added, found.removed) == (300_000, 300_000)
 
 
+def test_a_change_that_slides_to_the_end_of_a_repeated_part_keeps_its_context() -> None:
+    found = compare("b\na\nc\na\na\na\na\nb\nb\na\nb\n", "b\na\nc\nb\na\na\na\nb\nb\na\nb\n", "f")
+    rows = found.text.splitlines()[3:]
+    last = max(place for place, row in enumerate(rows) if row[0] in "+-")
+    assert rows[last + 1 :] == [" a", " a", " a"]
+
+
 @pytest.mark.skipif(shutil.which("patch") is None, reason="patch is not installed")
 @settings(max_examples=60, deadline=None)
 @given(old=TEXTS, new=TEXTS)
