@@ -69,7 +69,9 @@ FAULTS = {
         inject=lambda mock: mock.truncate(after_chunks=6), seen=(BrokenStreamError,)
     ),
     "a corrupted event": Fault(
-        inject=lambda mock: mock.corrupt(after_chunks=6), seen=(BrokenStreamError,)
+        # Paced, or the whole stream is sent before anyone can be seen to stop reading it.
+        inject=lambda mock: mock.corrupt(after_chunks=6).pace(150),
+        seen=(BrokenStreamError,),
     ),
     "a stall": Fault(
         inject=lambda mock: mock.stall(after_chunks=6, seconds=30), seen=(BrokenStreamError,)
