@@ -186,7 +186,7 @@ def not_found(id: str) -> NotFoundError:
     """The error for a session that is not stored."""
     return NotFoundError(
         f"There is no session {safe_line(id, 60)!r}.",
-        hint="`omni-tui sessions list` shows what there is",
+        hint="start omni-tui and press ctrl+s to see what there is",
         id=id,
     )
 
