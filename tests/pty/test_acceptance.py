@@ -31,6 +31,13 @@ def tree_rows(terminal: Terminal) -> list[str]:
     return [row.split("│ ")[0].rstrip() for row in (line[:29] for line in terminal.screen[1:12])]
 
 
+def is_marked(terminal: Terminal) -> bool:
+    """Whether every row of the tree is painted: as many are on the path as its title says."""
+    title = re.search(r"tree +(\d+)/", terminal.text)
+    marked = sum("● " in line[:29] for line in terminal.screen[1:12])
+    return title is not None and marked == int(title[1])
+
+
 def is_idle(terminal: Terminal) -> bool:
     return "wants to run" not in terminal.text and "? 1 asks" not in terminal.text
 
@@ -97,7 +104,7 @@ async def test_a_session_branches_and_comes_back_as_it_was(tmp_path: Path) -> No
         terminal.send("k")
         terminal.send("e")
         terminal.wait_for("─ editing ─")
-        assert terminal.screen[-2].strip() == "edit notes.md"
+        terminal.wait_for(lambda t: t.screen[-2].strip() == "edit notes.md")
         terminal.send(CTRL_U)
         terminal.wait_for(lambda t: "edit notes.md" not in t.screen[-2])
         terminal.send("edit notes.md again\r")
@@ -112,7 +119,9 @@ async def test_a_session_branches_and_comes_back_as_it_was(tmp_path: Path) -> No
         terminal.send(RIGHT)
         terminal.wait_for("▌ edit notes.md again")
         terminal.send(LEFT)
-        terminal.wait_for(lambda t: re.search(r"● edit notes\.md +1/2", t.text) is not None)
+        terminal.wait_for(
+            lambda t: re.search(r"● edit notes\.md +1/2", t.text) is not None and is_marked(t)
+        )
         rows, bar = tree_rows(terminal), terminal.screen[0]
         id = leave(terminal)
 
@@ -124,7 +133,7 @@ async def test_a_session_branches_and_comes_back_as_it_was(tmp_path: Path) -> No
     assert before.record.title == "edit notes.md"
 
     with start(home, cwd, "--load", id[:8]) as terminal:
-        terminal.wait_for(lambda t: REPLY in t.text and "‹ 1/2 ›" in t.text)
+        terminal.wait_for(lambda t: REPLY in t.text and "‹ 1/2 ›" in t.text and is_marked(t))
         assert terminal.screen[0] == bar
         assert bar.split() == ["edit", "notes.md", "demo/chat"]
         assert tree_rows(terminal) == rows
