@@ -35,6 +35,8 @@ _SEQUENCE = re.compile(
 )
 _PRIVATE_MODES = re.compile(r"\?([\d;]+)([hl])")
 _SET_SIZE = struct.Struct("HHHH")
+_SYNCHRONIZED = 2026
+"""The private mode that is on while a frame is being painted."""
 
 
 class Terminal:
@@ -144,12 +146,17 @@ class Terminal:
     def wait_for(self, wanted: str | Callable[[Terminal], bool], timeout: float = 30.0) -> Terminal:
         """Read until the text is on the screen, or the predicate holds.
 
+        Only whole frames are judged: what is painted between the marks of a synchronized update
+        is, as on a terminal that honours them, not seen before it is complete.
+
         Raises:
             TimeoutError: it did not happen within `timeout` seconds; shows the screen.
             EOFError: the program ended first.
         """
         deadline = time.monotonic() + timeout
-        while not (wanted in self.text if isinstance(wanted, str) else wanted(self)):
+        while _SYNCHRONIZED in self.modes or not (
+            wanted in self.text if isinstance(wanted, str) else wanted(self)
+        ):
             if self._ended:
                 raise EOFError(f"the program ended before {wanted!r}\n{self._report()}")
             if not self._read(deadline - time.monotonic()):

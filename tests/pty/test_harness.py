@@ -34,6 +34,17 @@ def test_the_screen_shows_what_the_program_painted() -> None:
         assert len(terminal.screen) == 10
 
 
+def test_a_frame_is_seen_when_it_is_whole() -> None:
+    program = (
+        "import time\n"
+        r"print('\x1b[?2026hfirst', flush=True); time.sleep(0.3); print('last\x1b[?2026l')"
+        "\ninput()"
+    )
+    with python(program) as terminal:
+        terminal.wait_for("first")
+        assert terminal.screen[:2] == ["first", "last"]
+
+
 def test_what_is_typed_reaches_the_program() -> None:
     with python("print('got', input()[::-1])") as terminal:
         terminal.send("héllo\n")
