@@ -98,14 +98,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    # What is imported stays, so collecting meanwhile finds nothing: a tenth of the way to the first
-    # paint. The application turns it on again.
-    if arguments.print is None:
-        gc.disable()
-    from omni_tui.cli.setup import prepare
-
     if arguments.print is not None:
         from omni_tui.cli.print_mode import print_reply, read_prompt
+        from omni_tui.cli.setup import prepare
 
         prompt = read_prompt(arguments.print, sys.stdin)
         if not prompt.strip():
@@ -118,9 +113,15 @@ async def _run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return USAGE
-    from omni_tui.cli.interactive import run_app
+    # What is imported stays, so collecting meanwhile finds nothing: a tenth of the way to the first
+    # paint. The application turns it on as soon as it has painted.
+    gc.disable()
+    try:
+        from omni_tui.cli.interactive import run_app
 
-    return await run_app(arguments)
+        return await run_app(arguments)
+    finally:
+        gc.enable()
 
 
 def complain(error: OmniError) -> None:

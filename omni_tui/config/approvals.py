@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from omni_tui.config.paths import PRIVATE_FILE, find_paths, private_dir
 from omni_tui.config.settings import read_toml
 from omni_tui.core.errors import ConfigError
+from omni_tui.core.files import write_atomically
 
 
 def load_approvals(folder: Path, file: Path | None = None) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def store_approval(folder: Path, rule: str, file: Path | None = None) -> None:
         if rule in rules:
             return
         rules.append(rule)
-        _replace(file, tomli_w.dumps(stored, multiline_strings=False))
+        write_atomically(file, tomli_w.dumps(stored, multiline_strings=False).encode())
 
 
 def _key(folder: Path) -> str:
@@ -78,18 +78,3 @@ def _locked(file: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(file: Path, text: str) -> None:
-    # mkstemp makes the file 0600 and its name unguessable.
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from omni_tui.core.errors import CatalogError
+from omni_tui.core.files import write_atomically
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.model_info import Snapshot
 from omni_tui.llm.models_dev import parse_api
@@ -62,17 +61,7 @@ def save(snapshot: Snapshot, file: Path) -> None:
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(msgspec.json.encode(snapshot))
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_atomically(file, msgspec.json.encode(snapshot))
     except OSError as error:
         reason = error.strerror or str(error)
         raise CatalogError(f"{file}: {reason.lower()}", hint=KEPT) from error

@@ -77,7 +77,7 @@ def _placed(operations: list[Operation], start: int, end: int) -> list[Operation
         (kind, a + start, b + start, c + start, d + start) for kind, a, b, c, d in operations
     ]
     if end:
-        _, _, old, _, new = placed[-1] if placed else ("equal", 0, 0, 0, 0)
+        _, _, old, _, new = placed[-1]
         placed.append(("equal", old, old + end, new, new + end))
     return placed
 
@@ -95,8 +95,6 @@ class _Known(difflib.SequenceMatcher[str]):
 
 def _rows(before: list[str], after: list[str], operations: list[Operation]) -> Iterator[str]:
     """The hunks of a unified diff, with whole context also where the parts compared end."""
-    if all(kind == "equal" for kind, *_ in operations):
-        return
     for group in _Known(operations).get_grouped_opcodes(_CONTEXT):
         old = _range(group[0][1], group[-1][2])
         new = _range(group[0][3], group[-1][4])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from textual.content import Content
 
 from omni_tui.core.errors import ToolError
@@ -50,8 +50,7 @@ def arguments_view(use: ToolUse, cwd: Path) -> Content:
             return _exact(json.dumps(use.input, indent=2, ensure_ascii=False))
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(msgspec.Struct, frozen=True, kw_only=True):
     """A file as far as it can be compared: its text, or why there is none."""
 
     text: str | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -12,14 +12,12 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from omni_tui.core.safe_text import safe_line
 from omni_tui.tui.dialogs.base import Dialog
 from omni_tui.tui.safe_content import safe_label
 from omni_tui.tui.widgets.rows import Row, RowList, column_widths
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """One line of the list."""
 
     id: str
@@ -56,7 +54,7 @@ class ChooseDialog(Dialog[str | None]):
 
     def parts(self) -> ComposeResult:
         """The list."""
-        widths = column_widths([(safe_line(choice.note),) for choice in self._choices])
+        widths = column_widths([(choice.note,) for choice in self._choices])
         yield RowList(*(Option(self._row(choice, widths)) for choice in self._choices))
 
     def _row(self, choice: Choice, widths: Sequence[int]) -> Row:
@@ -64,7 +62,7 @@ class ChooseDialog(Dialog[str | None]):
         return Row(
             safe_label(choice.label),
             mark=Content.styled("●", "$primary") if is_current else None,
-            facts=(safe_line(choice.note),),
+            facts=(choice.note,),
             widths=widths,
         )
 

@@ -383,7 +383,7 @@ async def test_text_after_the_end_of_a_message_is_not_lost_when_it_is_not_on_the
     async with app.run_test(size=(60, 12)) as pilot:
         app.transcript.feed(2, 0, "text", "early")
         app.source.entries[2] = message(2, live=True)
-        app.transcript.append(2)
+        app.transcript.show(app.source)
         await flushed(pilot)
         assert "early" in "\n".join(screen(app))
 

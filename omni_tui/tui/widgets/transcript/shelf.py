@@ -63,16 +63,6 @@ class Shelf:
         self._sizes[same:] = map(source.size, self.keys[same:])
         return same
 
-    def append(self, key: int) -> bool:
-        """Add a message at the end; False where it was there already."""
-        if key in self._index or self.source is None:
-            self.touch(key)
-            return False
-        self._index[key] = len(self.keys)
-        self.keys.append(key)
-        self._sizes.append(self.source.size(key))
-        return True
-
     def index(self, key: int | None) -> int | None:
         """The place of a message in the path."""
         return None if key is None else self._index.get(key)

@@ -78,12 +78,6 @@ class Transcript(ConversationView):
             self.cursor_key = None
         self._catch_up()
 
-    def append(self, key: int) -> None:
-        """A message was added at the end of the path that is shown."""
-        if self._shelf.append(key) and self._shelf.renderer is not None:
-            self._window.heights.extend(self._shelf.estimates(len(self._shelf.keys) - 1))
-        self._catch_up()
-
     def refresh_entry(self, key: int) -> None:
         """A message changed: look at it again (when it is in view)."""
         self._shelf.touch(key)
