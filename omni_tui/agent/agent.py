@@ -25,7 +25,7 @@ from omni_tui.core.stream import Response
 from omni_tui.core.tool import Tool, ToolContext
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.providers.base import Model, Options
+from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
 
 
@@ -50,6 +50,7 @@ class Agent(Hooks):
         tools: What the model may use.
         messages: A history to go on from; it may end in a user message.
         options: Token limit, temperature, thinking, timeout of a request.
+        output: The shape models are asked to give their answers; whoever reads them checks it.
         hooks: Objects that decide before this agent's own methods do.
         max_steps: Requests a run may make; `None` is no limit.
         tool_timeout: Seconds a tool may take, or a function from its name to seconds.
@@ -74,6 +75,7 @@ class Agent(Hooks):
         tools: Iterable[Tool] = (),
         messages: Iterable[Message] = (),
         options: Options | None = None,
+        output: OutputFormat | None = None,
         hooks: Sequence[Hooks] = (),
         max_steps: int | None = 10,
         tool_timeout: TimeoutOf = 30.0,
@@ -91,6 +93,7 @@ class Agent(Hooks):
         self.system = system
         self.tools = {tool.name: tool for tool in tools}
         self.options = options or Options()
+        self.output = output
         self.hooks: tuple[Hooks, ...] = (*hooks, self)
         self.max_steps = max_steps
         self.tool_timeout = tool_timeout

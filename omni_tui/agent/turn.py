@@ -147,6 +147,7 @@ class Loop:
             system=agent.system,
             tools=tuple(agent.tools.values()),
             options=agent.options,
+            output=agent.output,
         )
         accumulator = agent.accumulator = Accumulator()
         start = time.monotonic()

@@ -26,7 +26,7 @@ from omni_tui.core.errors import (
 from omni_tui.core.messages import Content
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.providers.base import Model, Options
+from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.runs import BranchRun
@@ -48,6 +48,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Guards every tool use; `None` leaves the decision to the agent alone."""
     max_steps: int | None = 50
     options: Options = Options()
+    output: OutputFormat | None = None
+    """The shape models are asked to give their answers; whoever reads them checks it."""
     retry: RetryPolicy = RetryPolicy()
     fallbacks: tuple[str, ...] = ()
     """Models to ask in turn for a step whose model fails before its first event."""
@@ -207,6 +209,7 @@ class Session:
             tools=setup.tools,
             messages=self.tree.messages(tip),
             options=setup.options,
+            output=setup.output,
             hooks=self._guards(),
             max_steps=setup.max_steps,
             keep_partial=True,
