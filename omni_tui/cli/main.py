@@ -63,6 +63,17 @@ def parser() -> argparse.ArgumentParser:
         help="answer on standard output and leave; what is piped in is joined to the prompt",
     )
     made.add_argument(
+        "--output-format",
+        choices=("text", "json", "stream-json"),
+        help="what -p prints: words, one object at the end, or every event on a line of its own",
+    )
+    made.add_argument(
+        "--schema",
+        metavar="FILE",
+        type=Path,
+        help="with -p: the answer must fit this JSON Schema, and is printed as JSON",
+    )
+    made.add_argument(
         "--approval-mode",
         choices=("ask", "auto-edit", "plan", "yolo"),
         help="which tools run unasked: ask (only reading), auto-edit, plan (never write), yolo",
@@ -99,14 +110,10 @@ def main(argv: Sequence[str]) -> int:
 
 async def _run(arguments: argparse.Namespace) -> int:
     if arguments.print is not None:
-        from omni_tui.cli.print_mode import print_reply, read_prompt
-        from omni_tui.cli.setup import prepare
-
-        prompt = read_prompt(arguments.print, sys.stdin)
-        if not prompt.strip():
-            raise ConfigError("-p needs a prompt, as an argument or piped in.")
-        async with await prepare(arguments) as start:
-            return await print_reply(start, prompt)
+        return await _print(arguments)
+    for option in ("output_format", "schema"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option.replace('_', '-')} goes with -p.")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(
             'omni-tui needs a terminal; without one, use: omni-tui -p "your question"',
@@ -122,6 +129,19 @@ async def _run(arguments: argparse.Namespace) -> int:
         return await run_app(arguments)
     finally:
         gc.enable()
+
+
+async def _print(arguments: argparse.Namespace) -> int:
+    from omni_tui.cli.print_mode import print_reply, read_prompt
+    from omni_tui.cli.schema_file import read_schema
+    from omni_tui.cli.setup import prepare
+
+    shape = read_schema(arguments.schema) if arguments.schema is not None else None
+    prompt = read_prompt(arguments.print, sys.stdin)
+    if not prompt.strip():
+        raise ConfigError("-p needs a prompt, as an argument or piped in.")
+    async with await prepare(arguments, output=shape.format if shape else None) as start:
+        return await print_reply(start, prompt, form=arguments.output_format or "text", shape=shape)
 
 
 def complain(error: OmniError) -> None:

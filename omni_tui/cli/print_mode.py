@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from omni_tui.agent.decisions import Provide, Reject
-from omni_tui.agent.events import Event, Paused, Retrying
+from omni_tui.agent.events import Event, MessageAdded, Outcome, Paused, Retrying, StepFinished
 from omni_tui.agent.run import Run
 from omni_tui.cli.exit_codes import (
     DONE,
@@ -19,9 +19,13 @@ from omni_tui.cli.exit_codes import (
     TOOL_DENIED,
     exit_code,
 )
+from omni_tui.cli.reports import Format, Report, Result, Tokens, report
 from omni_tui.cli.setup import Start
+from omni_tui.core.errors import OmniError, OutputError
 from omni_tui.core.safe_text import safe
-from omni_tui.core.stream import TextDelta, TextEnd
+from omni_tui.core.stream import Response
+from omni_tui.core.usage import Usage
+from omni_tui.llm.output import MAX_CORRECTIONS, Output, correction
 
 NOBODY = "nobody is there to ask: the run is not interactive"
 
@@ -32,83 +36,157 @@ def read_prompt(argument: str, stdin: TextIO) -> str:
     return "\n\n".join(part for part in (argument, piped.rstrip("\n")) if part)
 
 
-async def print_reply(start: Start, prompt: str) -> int:
-    """Ask, stream the words to standard output, and return the exit code.
+async def print_reply(
+    start: Start, prompt: str, *, form: Format = "text", shape: Output | None = None
+) -> int:
+    """Ask, write the answer to standard output in a format, and return the exit code.
 
-    Control characters are replaced, to a terminal and to a pipe alike. Everything else a person
-    should know goes to standard error.
+    With `shape`, an answer that does not fit is asked for again, at most three times; the session
+    must have been set up to ask for it. Everything else a person should know goes to standard
+    error.
     """
     for notice in start.notices:
-        print(f"omni-tui: {safe(notice)}", file=sys.stderr)
+        _tell(notice)
     if start.no_key:
-        print("omni-tui: no API key found, so this is the demo model, a script", file=sys.stderr)
-    run = start.session.prompt(prompt)
-    ended_by = _stop_on_signals(run)
-    denied = await _follow(start, run)
-    outcome = await run.wait()
+        _tell("no API key found, so this is the demo model, a script")
+    asked = _Asked(start, report(form, shaped=shape is not None))
+    await asked.ask(prompt)
+    if shape is not None:
+        await asked.fit(shape)
     if start.session.saver is not None:
         await start.session.saver.flush()
         if start.session.saver.error is not None:
-            print(f"omni-tui: not saved: {safe(str(start.session.saver.error))}", file=sys.stderr)
-    if outcome == "cancelled":
-        return ended_by.get("code", INTERRUPTED)
-    if run.error is not None:
-        print(f"omni-tui: {safe(str(run.error))}", file=sys.stderr)
-        return exit_code(run.error)
-    if outcome == "max_steps":
-        print("omni-tui: stopped at the limit of steps", file=sys.stderr)
-        return LIMIT_REACHED
-    if denied:
-        print(
-            f"omni-tui: {safe(', '.join(denied))} was not allowed; "
-            "--approval-mode auto-edit or yolo, or an allow rule, would let it run",
-            file=sys.stderr,
+            _tell(f"not saved: {start.session.saver.error}")
+    return asked.end()
+
+
+class _Asked:
+    """A question, the runs that answer it, and what came of them."""
+
+    def __init__(self, start: Start, report: Report) -> None:
+        self._session = start.session
+        self._report = report
+        self._run: Run
+        self._stopped: int | None = None
+        """The exit code of the signal that stopped it."""
+        self._outcome: Outcome = "completed"
+        self._error: OmniError | None = None
+        self._denied: list[str] = []
+        self._last: Response | None = None
+        self._steps = 0
+        self._usage = Usage()
+        self._text = ""
+        self._value: object = None
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
+        loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
+
+    def _stop(self, code: int) -> None:
+        """Cancel the run, so that what came so far is kept."""
+        self._stopped = code
+        self._run.cancel()
+
+    async def ask(self, content: str) -> None:
+        """Run to the end; every question of the run is answered with no."""
+        run = self._run = self._session.prompt(content)
+        self._last, self._text = None, ""
+        async for event in run:
+            self._report.take(event)
+            self._follow(event, run)
+        self._outcome, self._error = await run.wait(), run.error
+
+    async def fit(self, shape: Output) -> None:
+        """Read the value, after corrections when the answer has another shape."""
+        for attempt in range(1, MAX_CORRECTIONS + 2):
+            if self._outcome != "completed" or self._last is None:
+                return
+            try:
+                self._value = shape.read(self._last)
+            except OutputError as error:
+                if self._last.stop_reason != "stop" or attempt > MAX_CORRECTIONS:
+                    error.details["attempts"] = attempt
+                    self._outcome, self._error = "error", error
+                    return
+                if self._stopped is not None:
+                    self._outcome = "cancelled"
+                    return
+                await self.ask(correction(error))
+            else:
+                return
+
+    def end(self) -> int:
+        """Say how it ended, and return the exit code."""
+        code = self._judge()
+        session, usage = self._session, self._usage
+        result = Result(
+            text=self._text,
+            output=self._value,
+            session_id=session.id,
+            model=self._last.model if self._last else str(session.model),
+            usage=Tokens(
+                input=usage.input,
+                output=usage.output,
+                cache_read=usage.cache_read,
+                cache_write=usage.cache_write,
+            ),
+            cost=usage.cost,
+            steps=self._steps,
+            outcome=self._outcome,
+            stop_reason=self._last.stop_reason if self._last else None,
+            denied=tuple(self._denied),
+            error=self._error,
+            exit_code=code,
         )
-        return TOOL_DENIED
-    return DONE if outcome == "completed" else RUN_FAILED
+        event = Event(
+            payload=result,
+            seq=session.seq + 1,
+            session_id=session.id,
+            run_id=self._run.id,
+            node_id=session.tree.head,
+            step=self._run.step,
+        )
+        self._report.end(result, event)
+        return code
 
+    def _judge(self) -> int:
+        if self._outcome == "cancelled":
+            return self._stopped or INTERRUPTED
+        if self._error is not None:
+            _tell(str(self._error))
+            return exit_code(self._error)
+        if self._outcome == "max_steps":
+            _tell("stopped at the limit of steps")
+            return LIMIT_REACHED
+        if self._denied:
+            _tell(
+                f"{', '.join(self._denied)} was not allowed; "
+                "--approval-mode auto-edit or yolo, or an allow rule, would let it run"
+            )
+            return TOOL_DENIED
+        return DONE if self._outcome == "completed" else RUN_FAILED
 
-async def _follow(start: Start, run: Run) -> list[str]:
-    """Print the words as they come and answer every question with no; the tools denied."""
-    denied: list[str] = []
-    fresh = True
-    async for event in run:
-        match event:
-            case Event(payload=TextDelta(text=text)):
-                print(safe(text), end="", flush=True)
-                fresh = text.endswith("\n")
-            case Event(payload=TextEnd()) if not fresh:
-                print(flush=True)
-                fresh = True
-            case Event(payload=Paused(tool_use=use, reason="question")):
-                start.session.resume(
+    def _follow(self, event: Event, run: Run) -> None:
+        match event.payload:
+            case StepFinished(response=response):
+                self._last = response
+                self._steps += 1
+                self._usage += response.usage
+            case MessageAdded(message=message) if message.role == "assistant":
+                self._text = message.text
+            case Paused(reason="question"):
+                self._session.resume(
                     Provide("No human is available to answer.", is_error=True), run.id
                 )
-            case Event(payload=Paused(tool_use=use)):
-                denied.append(use.name)
-                start.session.resume(Reject(NOBODY, by="no one"), run.id)
-            case Event(payload=Retrying(fallback=str(fallback), error=error)):
-                note = f"{error.message} Asking {fallback}."
-                print(f"omni-tui: {safe(note)}", file=sys.stderr)
-            case Event(payload=Retrying(attempt=attempt, delay=delay, error=error)):
-                print(
-                    f"omni-tui: {safe(error.message)} Trying again in {delay:.0f} s ({attempt}).",
-                    file=sys.stderr,
-                )
+            case Paused(tool_use=use):
+                self._denied.append(use.name)
+                self._session.resume(Reject(NOBODY, by="no one"), run.id)
+            case Retrying(fallback=str(fallback), error=error):
+                _tell(f"{error.message} Asking {fallback}.")
+            case Retrying(attempt=attempt, delay=delay, error=error):
+                _tell(f"{error.message} Trying again in {delay:.0f} s ({attempt}).")
             case _:
                 pass
-    return denied
 
 
-def _stop_on_signals(run: Run) -> dict[str, int]:
-    """Cancel the run on SIGINT and SIGTERM, so that what came so far is kept."""
-    ended_by: dict[str, int] = {}
-
-    def stop(code: int) -> None:
-        ended_by["code"] = code
-        run.cancel()
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop, INTERRUPTED)
-    loop.add_signal_handler(signal.SIGTERM, stop, TERMINATED)
-    return ended_by
+def _tell(words: str) -> None:
+    print(f"omni-tui: {safe(words)}", file=sys.stderr)

@@ -14,6 +14,7 @@ from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import Settings, load_settings
 from omni_tui.core.errors import NotFoundError
+from omni_tui.llm.providers.base import OutputFormat
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.sqlite import SQLiteStore
@@ -54,8 +55,10 @@ class Start:
         await self.manager.shut_down()
 
 
-async def prepare(arguments: argparse.Namespace) -> Start:
+async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None = None) -> Start:
     """Read the settings, open the store and the session asked for.
+
+    `output` is the shape its answers are asked to have.
 
     Raises any `OmniError` that must end the program before the screen opens.
     """
@@ -79,6 +82,7 @@ async def prepare(arguments: argparse.Namespace) -> Start:
             own=(paths.config_dir, paths.data_dir, paths.state_dir, database),
         ),
         max_steps=settings.tools.max_steps,
+        output=output,
         fallbacks=settings.fallbacks,
         cwd=cwd,
     )
