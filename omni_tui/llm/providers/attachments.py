@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from omni_tui.core.errors import UnsupportedModalityError
 from omni_tui.core.media import kind_of
 from omni_tui.core.messages import Attachment
-from omni_tui.llm.providers.base import Request
+from omni_tui.llm.providers.base import Model, Request
 
 
 def attachments(request: Request) -> Iterator[Attachment]:
@@ -32,6 +32,19 @@ def is_pdf(attachment: Attachment) -> bool:
 def is_text(attachment: Attachment) -> bool:
     """Whether it is a text file whose words are at hand."""
     return kind_of(attachment.media_type) == "text" and attachment.data is not None
+
+
+def require_readable(attached: Iterable[Attachment], model: Model) -> None:
+    """Raise `UnsupportedModalityError` for the first attachment `model` is known not to read.
+
+    What is not known of a model is left to its provider. Looks the model up in the catalogue.
+    """
+    info = model.info
+    inputs = info.inputs if info is not None else None
+    for attachment in attached if inputs is not None else ():
+        kind = kind_of(attachment.media_type)
+        if kind != "text" and kind not in (inputs or ()):
+            raise unsupported(attachment, str(model))
 
 
 def require_sendable(request: Request, can_send: Callable[[Attachment], bool], api: str) -> None:

@@ -19,13 +19,13 @@ from omni_tui.llm.providers.attachments import (
     require_sendable,
 )
 from omni_tui.llm.providers.base import Options, Request, add_extra, named_tool
-from omni_tui.llm.providers.quirks import Quirks, ThinkingStyle
-from omni_tui.llm.providers.responses_request import (
+from omni_tui.llm.providers.openai_terms import (
     cache_hints,
     effort_for,
     is_reasoning,
     output_format,
 )
+from omni_tui.llm.providers.quirks import Quirks, ThinkingStyle
 from omni_tui.llm.repair import merge_roles, repair, safe_tool_id
 from omni_tui.llm.schema import strict_schema
 
