@@ -18,7 +18,7 @@ def read_schema(file: Path) -> Output:
     checked.
     """
     try:
-        schema = json.loads(file.read_bytes())
+        schema = json.loads(file.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
@@ -29,3 +29,7 @@ def read_schema(file: Path) -> Output:
         return output_of(schema)
     except TypeError as error:
         raise ConfigError(f"{file}: {str(error).removeprefix('output: ')}", hint=HINT) from None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")

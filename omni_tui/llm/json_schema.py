@@ -122,6 +122,37 @@ _LIMITS: dict[str, tuple[Callable[[Any], bool], Callable[[Any, Any], bool], str]
 _KNOWN = _ANNOTATIONS | _APPLICATORS | _LIMITS.keys() | {"type", "enum", "const", "required"}
 
 
+_WORDS_OF: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("properties", "$defs", "definitions"), _IS_TYPE["object"], "an object"),
+    (
+        ("anyOf", "oneOf", "allOf", "enum"),
+        lambda value: _is_list(value) and bool(value),
+        "a list with something in it",
+    ),
+    (("prefixItems",), lambda value: _is_list(value), "a list"),
+    (("required",), lambda value: _is_list(value, str), "a list of names"),
+    (("uniqueItems",), _IS_TYPE["boolean"], "true or false"),
+    (("$ref", "pattern", "title", "description"), _IS_TYPE["string"], "a string"),
+    (("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number, "a number"),
+    (("multipleOf",), lambda value: _is_number(value) and value > 0, "a number above 0"),
+    (
+        ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        lambda value: _IS_TYPE["integer"](value) and value >= 0,
+        "a count",
+    ),
+    (
+        ("type",),
+        lambda value: isinstance(value, str) or (_is_list(value, str) and bool(value)),
+        "the name of a type, or a list of them",
+    ),
+)
+"""What the value of a keyword must be."""
+
+
+def _is_list(value: Any, of: type = object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, of) for each in value)
+
+
 def require_checkable(schema: Mapping[str, Any]) -> None:
     """Raise `ValueError` that names what in `schema` cannot be checked, or refers to nothing."""
     for node in _nodes(schema):
@@ -133,12 +164,33 @@ def require_checkable(schema: Mapping[str, Any]) -> None:
             if kind not in _IS_TYPE:
                 raise ValueError(f"there is no type {kind!r}")
         if "$ref" in node:
-            try:
-                resolve(schema, node["$ref"])
-            except (LookupError, TypeError, AttributeError):
-                raise ValueError(f"{node['$ref']!r} refers to nothing") from None
+            _require_end(node, schema)
         if "pattern" in node:
-            re.compile(node["pattern"])
+            try:
+                re.compile(node["pattern"])
+            except re.error as error:
+                raise ValueError(f"the pattern {node['pattern']!r}: {error}") from None
+
+
+def _require_words(node: Mapping[str, Any]) -> None:
+    for keys, fits, words in _WORDS_OF:
+        for key in keys:
+            if key in node and not fits(node[key]):
+                raise ValueError(f"{key!r} must be {words}")
+
+
+def _require_end(node: Mapping[str, Any], root: Mapping[str, Any]) -> None:
+    """Follow references of references to something that is none."""
+    seen = set()
+    while "$ref" in node:
+        reference = node["$ref"]
+        if reference in seen:
+            raise ValueError(f"{reference!r} refers to itself")
+        seen.add(reference)
+        try:
+            node = resolve(root, reference)
+        except (LookupError, TypeError, AttributeError):
+            raise ValueError(f"{reference!r} refers to nothing") from None
 
 
 def problem_in(value: Any, schema: Mapping[str, Any]) -> Problem | None:
@@ -155,6 +207,7 @@ def _nodes(schema: Any) -> Iterator[Mapping[str, Any]]:
             continue
         if not isinstance(node, Mapping):
             raise ValueError(f"a schema is {type(node).__name__}, not an object")
+        _require_words(node)
         yield node
         for key in ("properties", "$defs", "definitions"):
             stack.extend(node.get(key, {}).values())

@@ -241,6 +241,31 @@ def test_keywords_that_would_not_be_checked_are_refused(schema: dict[str, Any]) 
         require_checkable(schema)
 
 
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"properties": []}, "'properties' must be an object"),
+        ({"items": {"anyOf": []}}, "'anyOf' must be a list with something in it"),
+        ({"enum": 5}, "'enum' must be a list"),
+        ({"required": "name"}, "'required' must be a list of names"),
+        ({"minimum": "1"}, "'minimum' must be a number"),
+        ({"multipleOf": 0}, "'multipleOf' must be a number above 0"),
+        ({"maxLength": -1}, "'maxLength' must be a count"),
+        ({"uniqueItems": "no"}, "'uniqueItems' must be true or false"),
+        ({"type": []}, "'type' must be the name of a type"),
+        ({"pattern": "("}, r"the pattern '\(': "),
+        ({"not": 5}, "a schema is int"),
+        ({"$ref": "#"}, "'#' refers to itself"),
+        ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "refers to itself"),
+    ],
+)
+def test_schemas_that_say_nothing_that_makes_sense_are_refused(
+    schema: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        require_checkable(schema)
+
+
 names = st.text("abc", min_size=1, max_size=3)
 leaves: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 
