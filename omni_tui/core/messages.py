@@ -37,6 +37,9 @@ class Text(
     text: str
     signature: str | None = None
     """Opaque provider data, sent back byte for byte."""
+    signed_by: str | None = None
+    """Whose data it is, as `provider` or `provider/model`: it goes back to no one else. `None` in
+    rows from before this was noted: then to all that speak its dialect. So in every block."""
 
 
 class Thinking(
@@ -47,6 +50,7 @@ class Thinking(
     text: str = ""
     signature: str | None = None
     redacted: str | None = None
+    signed_by: str | None = None
 
 
 class ToolUse(
@@ -58,6 +62,7 @@ class ToolUse(
     name: str
     input: dict[str, Any] = {}
     signature: str | None = None
+    signed_by: str | None = None
     invalid: str | None = None
     """The argument text as sent, when it was not a JSON object: such a use is never executed."""
 

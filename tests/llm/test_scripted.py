@@ -75,7 +75,7 @@ async def test_every_piece_becomes_a_block() -> None:
         Call("look", id="mine"),
     )
     assert message.content == (
-        Thinking(text="Hm.", signature="scripted"),
+        Thinking(text="Hm.", signature="scripted", signed_by="scripted"),
         Text(text="Words"),
         Text(text="more"),
         ToolUse(id="call_1", name="look", input={"at": 1}),

@@ -33,8 +33,12 @@ class AnthropicProvider(WireProvider):
     def build(self, request: Request) -> dict[str, Any]:
         return build_request(request)
 
-    def _assembly(self) -> Assembly:
-        return MessagesAssembly()
+    def _signer(self, model: str) -> str:
+        # A thought is refused by every model but the one that signed it.
+        return f"{self.name}/{model}"
+
+    def _assembly(self, signer: str) -> Assembly:
+        return MessagesAssembly(signer)
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
         import anthropic
@@ -58,8 +62,8 @@ class MessagesAssembly(Assembly):
     Blocks of kinds we never ask for (server tools and their results) are passed over.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, signer: str | None = None) -> None:
+        super().__init__(signer)
         self._passed_over: set[Any] = set()
         self._whole_inputs: dict[Any, str] = {}
 

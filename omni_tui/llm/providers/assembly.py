@@ -47,10 +47,12 @@ class Assembly(ABC):
     """One answer in the making.
 
     A dialect's subclass reads raw events in `feed` and calls `begin_*`, `add` and `end` with keys
-    of its own choosing; the events to pass on gather in `out`. Pure: no I/O and no clock.
+    of its own choosing; the events to pass on gather in `out`. `signer` is noted with whatever is
+    signed. Pure: no I/O and no clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signer: str | None = None) -> None:
+        self._signer = signer
         self.out: list[StreamEvent] = []
         self.usage = Usage()
         self.stop_reason: StopReason | None = None
@@ -115,8 +117,9 @@ class Assembly(ABC):
         """A whole block of reasoning whose words are withheld."""
         index = self._count
         self._count += 1
+        block = Thinking(redacted=data, signed_by=self._signer)
         self.out.append(ThinkingStart(index=index))
-        self.out.append(ThinkingEnd(index=index, block=Thinking(redacted=data)))
+        self.out.append(ThinkingEnd(index=index, block=block))
 
     def add(self, key: Hashable, piece: Any) -> None:
         """Append to the open block `key`; an empty piece and `None` add nothing."""
@@ -137,20 +140,21 @@ class Assembly(ABC):
         """Close block `key`; `arguments` replace what the deltas of a tool use gave."""
         block = self.blocks.pop(key)
         text = "".join(block.parts)
+        signature = block.signature
+        signer = None if signature is None else self._signer
         if block.kind == "text":
-            self.out.append(
-                TextEnd(index=block.index, block=Text(text=text, signature=block.signature))
-            )
+            said = Text(text=text, signature=signature, signed_by=signer)
+            self.out.append(TextEnd(index=block.index, block=said))
         elif block.kind == "thinking":
-            self.out.append(
-                ThinkingEnd(index=block.index, block=Thinking(text=text, signature=block.signature))
-            )
+            thought = Thinking(text=text, signature=signature, signed_by=signer)
+            self.out.append(ThinkingEnd(index=block.index, block=thought))
         else:
             use = finish_tool_use(
                 block.id,
                 block.name,
                 text if arguments is None else arguments,
-                signature=block.signature,
+                signature=signature,
+                signed_by=signer,
             )
             self.out.append(ToolUseEnd(index=block.index, block=use))
 

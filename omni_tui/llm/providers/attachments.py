@@ -37,13 +37,14 @@ def is_text(attachment: Attachment) -> bool:
 def require_readable(attached: Iterable[Attachment], model: Model) -> None:
     """Raise `UnsupportedModalityError` for the first attachment `model` is known not to read.
 
-    What is not known of a model is left to its provider. Looks the model up in the catalogue.
+    What is not known of a model is left to its provider. Looks the model up (see `Model.info`) when
+    there is anything but text.
     """
-    info = model.info
-    inputs = info.inputs if info is not None else None
-    for attachment in attached if inputs is not None else ():
+    for attachment in attached:
         kind = kind_of(attachment.media_type)
-        if kind != "text" and kind not in (inputs or ()):
+        if kind == "text" or (info := model.info) is None or info.inputs is None:
+            continue
+        if kind not in info.inputs:
             raise unsupported(attachment, str(model))
 
 

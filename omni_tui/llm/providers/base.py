@@ -184,7 +184,14 @@ def named_tool(request: Request) -> str | None:
     return choice
 
 
-def finish_tool_use(id: str, name: str, arguments: str, *, signature: str | None = None) -> ToolUse:
+def finish_tool_use(
+    id: str,
+    name: str,
+    arguments: str,
+    *,
+    signature: str | None = None,
+    signed_by: str | None = None,
+) -> ToolUse:
     """The tool use for accumulated argument text.
 
     Text that is not a JSON object, is nested deeper than 100 or longer than 1 MiB gives a use
@@ -203,8 +210,10 @@ def finish_tool_use(id: str, name: str, arguments: str, *, signature: str | None
             if not isinstance(value, dict) or _depth(value) > MAX_NESTING:
                 problem = arguments
     if problem is not None:
-        return ToolUse(id=id, name=name, input={}, signature=signature, invalid=problem)
-    return ToolUse(id=id, name=name, input=value, signature=signature)
+        value = {}
+    return ToolUse(
+        id=id, name=name, input=value, signature=signature, signed_by=signed_by, invalid=problem
+    )
 
 
 def _refuse_constant(name: str) -> Any:

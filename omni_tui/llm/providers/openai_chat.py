@@ -44,8 +44,12 @@ class ChatProvider(WireProvider):
     def build(self, request: Request) -> dict[str, Any]:
         return build_request(request, self.quirks)
 
-    def _assembly(self) -> Assembly:
-        return ChatAssembly(self.quirks)
+    def _signer(self, model: str) -> str:
+        # OpenRouter hands on the signatures of many makers.
+        return f"{self.name}/{model}" if self.quirks.thinking == "openrouter" else self.name
+
+    def _assembly(self, signer: str) -> Assembly:
+        return ChatAssembly(self.quirks, signer)
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
         return connect_openai(self.name, self.base_url, timeout)
@@ -58,8 +62,8 @@ class ChatAssembly(Assembly):
     call is known by its index and its id: some servers give every call the index 0.
     """
 
-    def __init__(self, quirks: Quirks | None = None) -> None:
-        super().__init__()
+    def __init__(self, quirks: Quirks | None = None, signer: str | None = None) -> None:
+        super().__init__(signer)
         self._quirks = quirks or Quirks()
         self._calls: dict[Any, tuple[str, int]] = {}
         self._opened = 0

@@ -21,8 +21,8 @@ class ResponsesProvider(WireProvider):
     def build(self, request: Request) -> dict[str, Any]:
         return build_request(request)
 
-    def _assembly(self) -> Assembly:
-        return ResponsesAssembly()
+    def _assembly(self, signer: str) -> Assembly:
+        return ResponsesAssembly(signer)
 
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
         return connect_openai(self.name, self.base_url, timeout)
@@ -57,8 +57,8 @@ class ResponsesAssembly(Assembly):
     Items are keyed by `output_index`: the ids of one item may differ from event to event.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, signer: str | None = None) -> None:
+        super().__init__(signer)
         self._phases: dict[Any, str] = {}
         self._refused = False
 

@@ -173,7 +173,8 @@ class ScriptedProvider:
                 for part in _chunks(piece):
                     await _breathe(piece.delay)
                     yield ThinkingDelta(index=index, text=part)
-                yield ThinkingEnd(index=index, block=Thinking(text=text, signature="scripted"))
+                thought = Thinking(text=text, signature="scripted", signed_by=self.name)
+                yield ThinkingEnd(index=index, block=thought)
             case Call(name=name, input=arguments):
                 self._calls += 1
                 id = piece.id or f"call_{self._calls}"

@@ -25,6 +25,7 @@ from omni_tui.llm.providers.assembly import Assembly
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.faults import Origin, out_of_time, page_instead_of_stream
 from omni_tui.llm.providers.reading import Reading
+from omni_tui.llm.signatures import keep_own
 
 CONNECT_TIMEOUT = 10.0
 SILENCE = 60.0
@@ -73,8 +74,12 @@ class WireProvider(ABC):
         """The body of the HTTP request, without `extra_body`."""
 
     @abstractmethod
-    def _assembly(self) -> Assembly:
+    def _assembly(self, signer: str) -> Assembly:
         """A fresh reader for one answer."""
+
+    def _signer(self, model: str) -> str:
+        """Whose the signatures in an answer of `model` are; only the same signer gets them back."""
+        return self.name
 
     @abstractmethod
     def _connect(self, timeout: tuple[float, float]) -> tuple[Any, Any, Any]:
@@ -100,7 +105,7 @@ class WireProvider(ABC):
         limit = request.options.timeout
         now = asyncio.get_running_loop().time
         deadline = now() + limit
-        reading = Reading(self._assembly())
+        reading = Reading(self._assembly(self._signer(request.model)))
         reply: Any = None
         fault: Exception | None = None
         try:
@@ -174,7 +179,9 @@ class WireProvider(ABC):
     async def _send(self, request: Request, key: str | None) -> Any:
         if self._client is None:
             await asyncio.to_thread(self.prepare)
-        body = {**self.build(request), **self._extra_body}
+        messages = keep_own(request.messages, self._signer(request.model))
+        own = msgspec.structs.replace(request, messages=messages)
+        body = {**self.build(own), **self._extra_body}
         headers = dict(self._headers)
         if not any(name.lower() == "authorization" for name in headers):
             headers["Authorization"] = f"Bearer {key}" if key else self._omit

@@ -33,15 +33,15 @@ from omni_tui.llm.providers.wire import WireProvider
 KEY = "test-key-4711-secret"
 
 
-def make(dialect: str, url: str, **settings: Any) -> WireProvider:
+def make(dialect: str, url: str, *, name: str | None = None, **settings: Any) -> WireProvider:
     """A provider of `dialect` that talks to the loopback server."""
     settings = {"api_key": KEY, **settings}
     if dialect == "anthropic":
-        return AnthropicProvider("anthropic", base_url=url, **settings)
+        return AnthropicProvider(name or "anthropic", base_url=url, **settings)
     if dialect == "responses":
-        return ResponsesProvider("openai", base_url=url + "/v1", **settings)
+        return ResponsesProvider(name or "openai", base_url=url + "/v1", **settings)
     settings.setdefault("quirks", Quirks())
-    return ChatProvider("groq", base_url=url + "/v1", **settings)
+    return ChatProvider(name or "groq", base_url=url + "/v1", **settings)
 
 
 def assembly_for(dialect: str) -> Assembly:
