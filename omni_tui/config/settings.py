@@ -21,6 +21,7 @@ from omni_tui.config.providers import ProviderSettings
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.model_info import ModelInfo
+from omni_tui.llm.providers.base import ThinkingLevel
 from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.table import ALIASES, ENDPOINTS
 
@@ -68,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`provider/model` of new sessions; `None` takes the first provider that has a key."""
     fallbacks: tuple[str, ...] = ()
     """Models to ask in turn when one gives no answer at all."""
+    thinking: ThinkingLevel | None = None
+    """How much models think before they answer, where a session does not say otherwise; `None`
+    leaves it to the model."""
     theme: str = "omni-dark"
     """Name of a shipped theme or of one in the `themes` folder."""
     system: str | None = None

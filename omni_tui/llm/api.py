@@ -14,7 +14,6 @@ from typing import Any, Self, TypeAlias
 import msgspec
 
 from omni_tui.core.errors import BrokenStreamError, OmniError, OutputError, ProviderError
-from omni_tui.core.media import kind_of
 from omni_tui.core.messages import Message
 from omni_tui.core.stream import Done, Failed, Response, StreamEvent
 from omni_tui.core.tool import Tool
@@ -22,7 +21,7 @@ from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.output import MAX_CORRECTIONS, Output, correction, output_of
 from omni_tui.llm.pricing import with_cost
-from omni_tui.llm.providers.attachments import attachments, unsupported
+from omni_tui.llm.providers.attachments import attachments, require_readable
 from omni_tui.llm.providers.base import Model, Options, Request
 from omni_tui.llm.retry import OnRetry, RetryPolicy, stream_with_retry
 
@@ -96,22 +95,20 @@ async def stream_events(
 async def _fit(request: Request, model: Model) -> Request:
     """The request for `model`; raises `UnsupportedModalityError` when it cannot read an attachment.
 
-    What is not known of a model is left to its provider.
+    A model that is known not to think is not told how much. What is not known of a model is left to
+    its provider.
     """
-    attached = list(attachments(request))
-    output = request.output
+    options, output = request.options, request.output
     if model.catalog is not None:
         await model.catalog.load()
-    if attached or output is not None:
+    require_readable(attachments(request), model)
+    if options.thinking is not None or output is not None:
         info = model.info
-        inputs = info.inputs if info is not None else None
-        for attachment in attached if inputs is not None else ():
-            kind = kind_of(attachment.media_type)
-            if kind != "text" and kind not in (inputs or ()):
-                raise unsupported(attachment, str(model))
+        if info is not None and info.reasoning is False:
+            options = msgspec.structs.replace(options, thinking=None)
         if output is not None and info is not None and info.structured_output is False:
             output = msgspec.structs.replace(output, native=False)
-    return msgspec.structs.replace(request, model=model.name, output=output)
+    return msgspec.structs.replace(request, model=model.name, options=options, output=output)
 
 
 def _cut(model: Model) -> BrokenStreamError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from omni_tui.core.errors import NotFoundError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
@@ -57,9 +58,14 @@ class SessionManager:
         *,
         model: str | Model | None = None,
         system: str | None = None,
+        options: Mapping[str, Any] | None = None,
         setup: Setup | None = None,
     ) -> Session:
-        """A new session. It gets its row in the store with its first message, not before."""
+        """A new session. It gets its row in the store with its first message, not before.
+
+        `options` are fields of `Options` that the session keeps, over those of the set-up; see
+        `Session.set_options`, also for what wrong ones raise.
+        """
         setup = setup or self.setup
         model = model or self.default_model
         record = SessionRecord(
@@ -71,16 +77,23 @@ class SessionManager:
         session = Session(
             record, model=model, setup=setup, registry=self.registry, store=self.store
         )
+        session.set_options(**(options or {}))
         self._open[session.id] = session
         return session
 
     async def open(
-        self, id: str, *, model: str | Model | None = None, setup: Setup | None = None
+        self,
+        id: str,
+        *,
+        model: str | Model | None = None,
+        options: Mapping[str, Any] | None = None,
+        setup: Setup | None = None,
     ) -> tuple[Session, str | None]:
         """The session with this full id, open already or loaded, and a notice for the person.
 
         The model is `model` if given, else the stored one; one that is gone gives way to the
-        default with a notice.
+        default with a notice. `options` (see `create`) win over the stored ones, and those over the
+        set-up's.
 
         Raises:
             NotFoundError: There is none.
@@ -99,6 +112,7 @@ class SessionManager:
         if (session := self._open.get(id)) is not None:  # perhaps opened by another meanwhile
             if model is not None:
                 session.set_model(model)
+            session.set_options(**(options or {}))
             return session, None
         chosen, notice = self._choose(model, stored.record.model)
         session = Session(
@@ -112,6 +126,7 @@ class SessionManager:
         )
         if model is not None and str(model) != stored.record.model:
             session.set_model(model)
+        session.set_options(**(options or {}))
         self._open[id] = session
         return session, notice
 

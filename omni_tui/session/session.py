@@ -22,13 +22,16 @@ from omni_tui.core.errors import (
     IdleError,
     NotAssistantNodeError,
     NotUserNodeError,
+    UnsupportedModalityError,
 )
-from omni_tui.core.messages import Content
+from omni_tui.core.messages import Attachment, Block, Content, as_blocks
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.attachments import require_readable
 from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.events import TitleChanged, TreeChanged
+from omni_tui.session.options import choose, overlay
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.saving import Saver
 from omni_tui.session.store.base import SessionRecord, Store
@@ -100,6 +103,11 @@ class Session:
         return self.record.title
 
     @property
+    def options(self) -> Options:
+        """How the model is asked: as the set-up says, but for what this session has of its own."""
+        return overlay(self.setup.options, self.record.options)
+
+    @property
     def is_busy(self) -> bool:
         """Whether any branch has a run under way."""
         return bool(self.runs)
@@ -116,6 +124,8 @@ class Session:
         Raises:
             BusyError: A run grows this very branch.
             NodeNotFoundError: `at` is not in the tree.
+            UnsupportedModalityError: Something is attached that neither the model nor a fallback
+                can read; nothing was written.
         """
         return self._start(self.tree.head if at is msgspec.UNSET else at, content)
 
@@ -200,6 +210,8 @@ class Session:
             raise BusyError(
                 "This branch is still being answered.", hint="wait, or stop it", status=status
             )
+        blocks = None if content is None else as_blocks(content)
+        self._require_readable(blocks or ())
         came_from = self.tree.head
         branch = BranchRun(self, tip, came_from)
         setup = self.setup
@@ -208,7 +220,7 @@ class Session:
             system=self.record.system,
             tools=setup.tools,
             messages=self.tree.messages(tip),
-            options=setup.options,
+            options=self.options,
             output=setup.output,
             hooks=self._guards(),
             max_steps=setup.max_steps,
@@ -220,17 +232,34 @@ class Session:
             journal=branch,
             session_id=self.id,
         )
-        branch.run = branch.agent.prompt(content)
-        self.runs[branch.run.id] = branch
+        branch.agent.prompt(blocks)
         if go_there and tip != came_from:
             self.tree.navigate(tip)
             self.tree_changed()
         return branch.run
 
+    def _require_readable(self, blocks: tuple[Block, ...]) -> None:
+        """Refuse what no model that may be asked can read, before it is part of the tree."""
+        attached = [block for block in blocks if isinstance(block, Attachment)]
+        refusal: UnsupportedModalityError | None = None
+        for model in (self.model, *self.setup.fallbacks) if attached else ():
+            try:
+                require_readable(attached, self._registry.resolve(model))
+            except UnsupportedModalityError as error:
+                refusal = refusal or error
+            else:
+                return
+        if refusal is not None:
+            raise refusal
+
     def _guards(self) -> tuple[Approval, ...]:
         if self.permissions is None:
             return ()
         return (Approval(self.permissions, {tool.name: tool for tool in self.setup.tools}),)
+
+    def run_began(self, branch: BranchRun) -> None:
+        """Know a run while it goes on; called by the run."""
+        self.runs[branch.run.id] = branch
 
     def run_ended(self, branch: BranchRun) -> None:
         """Free the branch, and find a title after the first turn; called by the run."""
@@ -260,6 +289,19 @@ class Session:
         """Use another model from the next run on."""
         self.model = model
         self._change(model=str(model))
+
+    def set_options(self, **chosen: Any) -> None:
+        """Ask differently from the next run on, and keep that: fields of `Options`.
+
+        `msgspec.UNSET` for a field leaves it to the set-up again.
+
+        Raises:
+            TypeError: `Options` has no such field.
+            ValueError: A value is of the wrong kind.
+        """
+        options = choose(self.record.options, chosen)
+        if options != self.record.options:
+            self._change(options=options)
 
     def set_draft(self, text: str, at: int | None) -> None:
         """Keep what is written but not sent at a node; empty text forgets it."""
@@ -299,12 +341,15 @@ class Session:
         self._subscriptions.append(subscription)
         return subscription
 
-    def publish(self, payload: Any, branch: BranchRun | None = None) -> None:
+    def publish(
+        self, payload: Any, branch: BranchRun | None = None, run: Run | None = None
+    ) -> None:
         """Send an event to every listener."""
         self.seq += 1
         if branch is not None:
-            event = branch.envelope(payload, self.seq)
-            branch.run.publish(event)
+            event = branch.envelope(payload, self.seq, run)
+            if run is not None:
+                run.publish(event)
         else:
             event = Event(payload=payload, seq=self.seq, session_id=self.id)
         for subscription in self._subscriptions:

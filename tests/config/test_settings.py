@@ -13,6 +13,7 @@ from omni_tui.core.errors import ConfigError
 EVERYTHING = """
 model = "demo/chat"
 fallbacks = ["demo/chat", "box/large"]
+thinking = "high"
 theme = "omni-light"
 system = "Be brief."
 
@@ -67,6 +68,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     assert msgspec.to_builtins(settings) == {
         "model": "demo/chat",
         "fallbacks": ("demo/chat", "box/large"),
+        "thinking": "high",
         "theme": "omni-light",
         "system": "Be brief.",
         "ui": {"tree_width": 40, "ascii": True},
