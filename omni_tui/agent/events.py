@@ -36,9 +36,14 @@ class StepFinished(_Payload, frozen=True, kw_only=True, tag="step"):
 
 
 class TurnFinished(_Payload, frozen=True, kw_only=True, tag="turn"):
+    """A turn is over: the run's end (`stop`), or another turn follows (`continue`)."""
+
     kind: Literal["stop", "continue"]
-    response: Response
+    response: Response | None
+    """This turn's messages and usage; `None` when it was skipped or failed."""
     outcome: Outcome = "completed"
+    error: OmniError | None = None
+    """What a hook made the run go on after."""
 
 
 class ToolStarted(_Payload, frozen=True, kw_only=True, tag="tool_started"):
@@ -73,7 +78,8 @@ class Resumed(_Payload, frozen=True, kw_only=True, tag="resume"):
 class Retrying(_Payload, frozen=True, kw_only=True, tag="retry"):
     """A request failed and will be sent again in `delay` seconds.
 
-    With `fallback`, `model` is given up after `attempt` requests and that model is asked at once.
+    What had been streamed of this step is void. With `fallback`, `model` is given up after
+    `attempt` requests and that model is asked at once.
     """
 
     attempt: int
@@ -96,6 +102,28 @@ class RunCancelled(_Payload, frozen=True, kw_only=True, tag="cancelled"):
     prompt: tuple[Block, ...] | None = None
 
 
+class PromptReturned(_Payload, frozen=True, kw_only=True, tag="returned"):
+    """A prompt or a steering text that was never sent, for the editor to offer again."""
+
+    content: tuple[Block, ...]
+    reason: Literal["replaced", "limit", "cancelled", "error", "halted", "skipped"]
+
+
+class QueueChanged(_Payload, frozen=True, kw_only=True, tag="queue"):
+    """What waits for the agent."""
+
+    waiting: tuple[str, ...]
+    """The ids of the runs that wait, the next first."""
+    steer: tuple[Block, ...] | None
+    """The text that the next boundary takes."""
+
+
+class StateChanged(_Payload, frozen=True, kw_only=True, tag="state"):
+    """`Agent.update` or `reset` changed these fields."""
+
+    fields: tuple[str, ...]
+
+
 AgentEvent: TypeAlias = (
     StatusChanged
     | MessageAdded
@@ -109,6 +137,9 @@ AgentEvent: TypeAlias = (
     | Retrying
     | RunFailed
     | RunCancelled
+    | PromptReturned
+    | QueueChanged
+    | StateChanged
 )
 
 

@@ -33,6 +33,10 @@ class Journal(Protocol):
         """Put an event in its envelope and send it to the listeners."""
         ...
 
+    def began(self, run: Run) -> None:
+        """A run begins; of those that waited, their turn has come."""
+        ...
+
     def commit(self, run: Run, message: Message, facts: Facts) -> asyncio.Future[None] | None:
         """Take a complete message; the future, if any, is done when it is durable (or given up)."""
         ...

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any, Literal
 
 from omni_tui.agent.events import Event, Outcome
 from omni_tui.agent.subscription import Subscription
@@ -14,17 +14,18 @@ from omni_tui.core.messages import Block
 from omni_tui.core.stream import Response
 
 if TYPE_CHECKING:
-    from omni_tui.agent.agent import Agent
+    from omni_tui.agent.engine import Engine
 
 
 class Run:
     """Await it for the last turn's response, or iterate it for events; both at once is fine.
 
-    Awaiting raises `AgentRunError` unless the outcome is `completed` or `max_steps`. Cancelling the
-    task that awaits does not cancel the run: `cancel()` does.
+    Awaiting raises `AgentRunError` unless the outcome is `completed` or `max_steps`: after a cancel
+    it is a `CancelledRequestError`. Cancelling the task that awaits does not cancel the run:
+    `cancel()` does.
     """
 
-    def __init__(self, agent: Agent, prompt: tuple[Block, ...] | None) -> None:
+    def __init__(self, agent: Engine, prompt: tuple[Block, ...] | None) -> None:
         self.id = uuid.uuid4().hex[:16]
         self.prompt = prompt
         """What was asked; `None` when the run continues a history."""
@@ -37,6 +38,7 @@ class Run:
         self._finished = asyncio.Event()
         self._subscription = Subscription()
         self.task: asyncio.Task[None] | None = None
+        """`None` while the run waits for its turn."""
 
     def publish(self, event: Event) -> None:
         """Hand the run's own iterator an event; called by its owner."""
@@ -47,6 +49,13 @@ class Run:
         self.outcome = outcome
         self._subscription.close()
         self._finished.set()
+
+    @property
+    def status(self) -> Literal["queued", "running"] | Outcome:
+        """Where it is: waiting, going on, or how it ended."""
+        if self.outcome is not None:
+            return self.outcome
+        return "queued" if self.task is None else "running"
 
     @property
     def is_done(self) -> bool:
@@ -69,9 +78,15 @@ class Run:
         outcome = await self.wait()
         if outcome in ("completed", "max_steps") and self.response is not None:
             return self.response
-        reason = f": {self.error}" if self.error else ""
-        raise AgentRunError(f"The run ended as {outcome}{reason}", outcome=outcome) from self.error
+        raise self.failure() from self.error
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    def failure(self) -> AgentRunError:
+        """What awaiting a run raises that ended without an answer."""
+        if isinstance(self.error, AgentRunError):
+            return self.error
+        reason = f": {self.error}" if self.error else ""
+        return AgentRunError(f"The run ended as {self.outcome}{reason}", outcome=str(self.outcome))
+
+    async def __aiter__(self) -> AsyncGenerator[Event, None]:
         async for event in self._subscription:
             yield event

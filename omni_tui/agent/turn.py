@@ -1,4 +1,4 @@
-"""The loop of a run: step, decide, execute, again, until the model has nothing more to run.
+"""One turn: step, decide, execute, again, until the model has nothing more to run.
 
 Every message is journalled the moment it is complete. A user message is durable before its request
 goes out, and a message with tool uses before any of them runs; nothing else waits for the disk.
@@ -7,28 +7,24 @@ goes out, and a message with tool uses before any of them runs; nothing else wai
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
-from omni_tui.agent.decisions import Answer, Execute, Pause, Reject
+from omni_tui.agent.decisions import Answer, Execute, Halt, Pause, Stop
 from omni_tui.agent.events import (
     MessageAdded,
     Outcome,
     Paused,
     Resumed,
     Retrying,
-    RunCancelled,
-    RunFailed,
     StepFinished,
-    TurnFinished,
 )
 from omni_tui.agent.execute import execute, refused
 from omni_tui.agent.journal import Facts
-from omni_tui.core.errors import AgentError, BrokenStreamError, OmniError
-from omni_tui.core.messages import Message, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.errors import BrokenStreamError, OmniError, TurnTimeoutError
+from omni_tui.core.messages import Block, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.stream import Done, Failed, Response
 from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
@@ -36,7 +32,7 @@ from omni_tui.llm.api import stream_events
 from omni_tui.llm.providers.base import Model, Request
 
 if TYPE_CHECKING:
-    from omni_tui.agent.agent import Agent
+    from omni_tui.agent.engine import Engine
     from omni_tui.agent.run import Run
 
 MAX_TOOL_USES = 64
@@ -47,81 +43,58 @@ MAX_GARBLED = 3
 
 INTERRUPTED = "Interrupted: it is not known whether this ran to its end."
 CANCELLED = "Cancelled by the user before it finished."
-
-log = logging.getLogger(__name__)
-
-
-class _StepFailed(Exception):
-    def __init__(self, error: OmniError) -> None:
-        self.error = error
+STOPPED = "Not run: the turn was stopped."
 
 
-class Loop:
-    """One run of one agent."""
+class Turn:
+    """One turn of a run: `open` it, then take its `steps`."""
 
-    def __init__(self, agent: Agent, run: Run) -> None:
+    def __init__(self, agent: Engine, run: Run) -> None:
         self.agent = agent
         self.run = run
         self.start = len(agent.history)
+        """Where in the history its messages begin."""
+        self.opened = False
         self.usage = Usage()
         self.model: str | Model = agent.model
         """Who answers the step."""
         self.last: Response | None = None
-        self.open: tuple[ToolUse, ...] = ()
+        self.open_uses: tuple[ToolUse, ...] = ()
         """The uses being decided or run."""
         self.results: dict[int, ToolResult] = {}
         """What has finished of them, by place."""
         self.garbled = 0
         """Steps in a row in which no use had readable arguments."""
+        self._clock: asyncio.Timeout | None = None
 
-    async def drive(self) -> Outcome:
-        """Run to the end; never raises."""
-        try:
-            outcome = await self._turn()
-        except asyncio.CancelledError:
-            return self._end("cancelled", None)
-        except _StepFailed as failure:
-            return self._end("failed", failure.error)
-        except OmniError as error:
-            return self._end("failed", error)
-        except Exception as error:
-            log.exception("the loop of run %s failed", self.run.id)
-            return self._end("failed", AgentError(f"{type(error).__name__}: {error}"))
-        return self._finish(outcome)
+    @property
+    def response(self) -> Response | None:
+        """The last step's answer with all messages and the usage of the turn."""
+        if self.last is None:
+            return None
+        return Response(
+            message=self.last.message,
+            messages=tuple(self.agent.history[self.start :]),
+            stop_reason=self.last.stop_reason,
+            usage=self.usage,
+            model=self.last.model,
+        )
 
-    async def _turn(self) -> Outcome:
-        agent, run = self.agent, self.run
-        agent.set_status("busy")
-        if run.prompt is None:
-            if uses := agent.history[-1].tool_uses:
-                await self._answer(uses, again=True)
-        else:
-            await self._open(Message(role="user", content=run.prompt))
+    async def open(self, content: tuple[Block, ...] | None) -> None:
+        """Add the prompt to the history and wait until it is durable."""
+        self.opened = True
+        saved = self.add_prompt(content) if content is not None else None
+        if saved is not None:
+            await saved
         await asyncio.sleep(0)  # a run cancelled as soon as it began asks nothing
-        while True:
-            run.step += 1
-            response = await self._step()
-            uses = response.message.tool_uses
-            if not uses or any(self._is_schema_only(use) for use in uses):
-                return "completed"
-            if agent.max_steps is not None and run.step >= agent.max_steps:
-                reason = f"Not run: the limit of {agent.max_steps} steps is reached."
-                self._add_results([refused(use, reason, decision="limit") for use in uses])
-                return "max_steps"
-            await self._answer(uses)
-            self.garbled = self.garbled + 1 if all(use.invalid for use in uses) else 0
-            if self.garbled == MAX_GARBLED:
-                raise BrokenStreamError(
-                    f"The model sent arguments that are no JSON {MAX_GARBLED} times in a row.",
-                    hint="ask differently, or choose another model",
-                )
 
-    async def _open(self, prompt: Message) -> None:
+    def add_prompt(self, content: tuple[Block, ...]) -> asyncio.Future[None] | None:
         """Add the prompt, and a result for every tool use left open.
 
         They stand in a message before the prompt, or in the prompt when it brings results itself:
         providers want all results of a message in the next one.
         """
+        prompt = Message(role="user", content=content)
         history = self.agent.history
         given = {result.tool_use_id for result in prompt.tool_results}
         dangling = history[-1].tool_uses if history else ()
@@ -134,9 +107,54 @@ class Loop:
             prompt = Message(role="user", content=(*missing, *prompt.content))
         elif missing:
             self._add_results(missing)
-        saved = self._add(prompt, Facts())
-        if saved is not None:
-            await saved
+        return self._add(prompt, Facts())
+
+    async def steps(self) -> Outcome:
+        """Take steps to the end of the turn, at most `turn_timeout` seconds without the pauses.
+
+        Raises what the model or a hook failed with, and `TurnTimeoutError`.
+        """
+        limit = self.agent.turn_timeout
+        clock = asyncio.timeout(limit)
+        try:
+            async with clock:
+                self._clock = clock
+                return await self._steps()
+        except TimeoutError as error:
+            if not clock.expired():
+                raise
+            raise TurnTimeoutError(
+                f"The turn took longer than {limit:g} s.", hint="raise turn_timeout, or ask again"
+            ) from error
+        finally:
+            self._clock = None
+
+    async def _steps(self) -> Outcome:
+        agent, run = self.agent, self.run
+        if uses := agent.history[-1].tool_uses:
+            await self._answer(uses, again=True)
+        while True:
+            run.step += 1
+            response = await self._step()
+            uses = response.message.tool_uses
+            decision = await agent.chain.handle_step(response)
+            if isinstance(decision, Stop | Halt):
+                if uses:
+                    self._refuse(uses, STOPPED, "stopped")
+                return "halted" if isinstance(decision, Halt) else "completed"
+            if not uses or any(self._is_schema_only(use) for use in uses):
+                return "completed"
+            if agent.max_steps is not None and run.step >= agent.max_steps:
+                reason = f"Not run: the limit of {agent.max_steps} steps is reached."
+                self._refuse(uses, reason, "limit")
+                return "max_steps"
+            await self._answer(uses)
+            self.garbled = self.garbled + 1 if all(use.invalid for use in uses) else 0
+            if self.garbled == MAX_GARBLED:
+                raise BrokenStreamError(
+                    f"The model sent arguments that are no JSON {MAX_GARBLED} times in a row.",
+                    hint="ask differently, or choose another model",
+                )
 
     async def _step(self) -> Response:
         agent = self.agent
@@ -159,11 +177,14 @@ class Loop:
             on_retry=self._retrying,
             on_fallback=self._falling_back,
         )
+        watched = agent.chain.sees_stream
         async with aclosing(events):
             async for event in events:
                 accumulator.apply(event)
                 if not isinstance(event, Done | Failed):
                     agent.emit(event)
+                if watched:
+                    await agent.chain.handle_stream_event(event)
         facts = Facts(
             usage=accumulator.usage,
             model=str(self.model),
@@ -171,10 +192,11 @@ class Loop:
             duration_ms=round((time.monotonic() - start) * 1000),
         )
         if isinstance(accumulator.terminal, Failed):
-            raise _StepFailed(accumulator.terminal.error)
+            raise accumulator.terminal.error
         agent.accumulator = None
         message = accumulator.message()
         self.usage += accumulator.usage
+        agent.usage += accumulator.usage
         self.last = Response(
             message=message,
             messages=(message,),
@@ -183,17 +205,17 @@ class Loop:
             model=str(self.model),
         )
         saved = self._add(message, facts, self.last)
-        self.open, self.results = message.tool_uses, {}
+        self.open_uses, self.results = message.tool_uses, {}
         if saved is not None and message.tool_uses:
             await saved
         return self.last
 
     async def _answer(self, uses: Sequence[ToolUse], *, again: bool = False) -> None:
         """Decide about every use, then run what may run, and add the results."""
-        self.open, self.results = tuple(uses), {}
+        self.open_uses, self.results = tuple(uses), {}
         if len(uses) > MAX_TOOL_USES:
             reason = f"Not run: more than {MAX_TOOL_USES} tool uses in one message."
-            self._add_results([refused(use, reason) for use in uses])
+            self._refuse(uses, reason)
             return
         answers = [
             await self._decide(use, position, len(uses), again=again)
@@ -203,18 +225,15 @@ class Loop:
         results = await execute(
             uses, answers, agent.tools, agent.context, agent.tool_timeout, agent.emit, self.results
         )
-        self._add_results(results)
+        results = tuple([await agent.chain.handle_tool_result(result) for result in results])
+        self._add_results(results, agent.queue.take_steer("step") or ())
 
     async def _decide(self, use: ToolUse, position: int, total: int, *, again: bool) -> Answer:
         agent = self.agent
         tool = agent.tools.get(use.name)
         if tool is None or use.invalid is not None:
             return Execute()  # the executor explains what is wrong to the model
-        try:
-            decision = await agent.decide(use)
-        except Exception as error:
-            log.exception("a hook failed on %s", use.name)
-            return Reject(f"the guard failed: {type(error).__name__}: {error}", by="a failed hook")
+        decision = await agent.chain.handle_tool_use(use)
         if decision is None and tool.asks_person:
             decision = Pause("question")
         if again and not tool.read_only and isinstance(decision, Execute | None):
@@ -222,7 +241,7 @@ class Loop:
             decision = Pause("interrupted", {"outside": [str(path) for path in outside]})
         if not isinstance(decision, Pause):
             return decision or Execute()
-        answer = await agent.wait_for_answer(
+        return await self._ask(
             Paused(
                 reason=decision.reason,
                 tool_use=use,
@@ -231,8 +250,21 @@ class Loop:
                 total=total,
             )
         )
+
+    async def _ask(self, question: Paused) -> Answer:
+        """Wait for the answer to a question; the clock of the turn stands still meanwhile."""
+        agent, clock, now = self.agent, self._clock, asyncio.get_running_loop().time
+        end = clock.when() if clock else None
+        left = end - now() if end is not None else None
+        if clock and left is not None:
+            clock.reschedule(None)
+        try:
+            answer = await agent.wait_for_answer(question)
+        finally:
+            if clock and left is not None:
+                clock.reschedule(now() + left)
         agent.set_status("busy")
-        agent.emit(Resumed(tool_use_id=use.id))
+        agent.emit(Resumed(tool_use_id=question.tool_use.id))
         return answer
 
     def _is_schema_only(self, use: ToolUse) -> bool:
@@ -265,52 +297,25 @@ class Loop:
             agent.emit(StepFinished(response=step))
         return agent.journal.commit(self.run, message, facts) if agent.journal else None
 
-    def _add_results(self, results: Sequence[ToolResult]) -> None:
-        self.open = ()
-        self._add(Message(role="user", content=tuple(results)), Facts())
+    def _refuse(self, uses: Sequence[ToolUse], reason: str, decision: str | None = None) -> None:
+        self._add_results([refused(use, reason, decision=decision) for use in uses])
 
-    def _finish(self, outcome: Outcome) -> Outcome:
-        agent, run = self.agent, self.run
-        agent.committed = len(agent.history)
-        assert self.last is not None
-        run.response = Response(
-            message=self.last.message,
-            messages=tuple(agent.history[self.start :]),
-            stop_reason=self.last.stop_reason,
-            usage=self.usage,
-            model=self.last.model,
-        )
-        agent.set_status("idle")
-        agent.emit(TurnFinished(kind="stop", response=run.response, outcome=outcome))
-        return outcome
+    def _add_results(self, results: Sequence[ToolResult], said: tuple[Block, ...] = ()) -> None:
+        """Add the results of a message, and what a person has to say to them."""
+        self.open_uses = ()
+        self._add(Message(role="user", content=(*results, *said)), Facts())
 
-    def _end(self, status: Literal["cancelled", "failed"], error: OmniError | None) -> Outcome:
-        """Close a run that did not come through: keep what is whole, or restore what was."""
-        agent, run = self.agent, self.run
-        run.error = error
-        if agent.keep_partial:
-            self._keep(status, error)
-        else:
-            del agent.history[self.start :]
-        agent.accumulator = None
-        agent.committed = len(agent.history)
-        agent.set_status("idle")
-        if status == "cancelled":
-            agent.emit(RunCancelled(prompt=run.prompt))
-            return "cancelled"
-        assert error is not None
-        agent.emit(RunFailed(error=error, prompt=run.prompt))
-        return "error"
+    def again(self) -> None:
+        """Get ready to ask for the step that failed once more."""
+        self._close_uses("failed")
+        if self.agent.accumulator is not None:
+            self.agent.accumulator = None
+            self.run.step -= 1
 
-    def _keep(self, status: Literal["cancelled", "failed"], error: OmniError | None) -> None:
+    def keep(self, status: Literal["cancelled", "failed"], error: OmniError | None) -> None:
+        """Add what is whole of a turn that broke off, with a result for every use."""
         agent = self.agent
-        if self.open:
-            self._add_results(
-                [
-                    self.results.get(place) or self._unfinished(use, status)
-                    for place, use in enumerate(self.open)
-                ]
-            )
+        self._close_uses(status)
         accumulator = agent.accumulator
         facts = Facts(
             usage=accumulator.usage if accumulator else None,
@@ -327,6 +332,19 @@ class Loop:
             self._add(message, facts)
         elif agent.journal:
             agent.journal.amend(self.run, facts)
+
+    def drop(self) -> None:
+        """Make the history what it was before the turn."""
+        del self.agent.history[self.start :]
+
+    def _close_uses(self, status: Literal["cancelled", "failed"]) -> None:
+        if self.open_uses:
+            self._add_results(
+                [
+                    self.results.get(place) or self._unfinished(use, status)
+                    for place, use in enumerate(self.open_uses)
+                ]
+            )
 
     def _unfinished(self, use: ToolUse, status: Literal["cancelled", "failed"]) -> ToolResult:
         if status == "cancelled":

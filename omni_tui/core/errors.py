@@ -103,7 +103,7 @@ class QueueFullError(AgentError):
     """No more prompts can wait."""
 
 
-class HaltedError(AgentError):
+class HaltedError(BusyError):
     """The agent is halted; `unhalt()` thaws it."""
 
 
@@ -115,10 +115,6 @@ class TurnTimeoutError(AgentError):
     """A turn took longer than its limit."""
 
 
-class CancelledRequestError(AgentError):
-    """A run was cancelled; `details["phase"]` is `queued` or `running`."""
-
-
 class AgentRunError(AgentError):
     """A run ended without an answer; `outcome` says how, `__cause__` why."""
 
@@ -127,6 +123,14 @@ class AgentRunError(AgentError):
     ) -> None:
         super().__init__(message, hint=hint, **details)
         self.outcome = outcome
+
+
+class CancelledRequestError(AgentRunError):
+    """A run was cancelled; `phase` is `queued` (it never began) or `running`."""
+
+    def __init__(self, message: str, *, phase: str, hint: str | None = None) -> None:
+        super().__init__(message, outcome="cancelled", hint=hint, phase=phase)
+        self.phase = phase
 
 
 class ProviderError(OmniError):

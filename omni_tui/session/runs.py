@@ -29,7 +29,7 @@ class RunningTool:
 
 
 class BranchRun:
-    """One run of one agent on one branch of a session; the agent's journal.
+    """One agent on one branch of a session, and the run it does; the agent's journal.
 
     The run belongs to the branch it grows: it goes on whatever the person looks at, and moves the
     head only while the head is its own tip.
@@ -61,7 +61,13 @@ class BranchRun:
                 self.tools[id].output = (self.tools[id].output + text)[-OUTPUT_CHARS:]
             case ToolFinished(result=result) if result.tool_use_id in self.tools:
                 self.tools[result.tool_use_id].result = result
-        self.session.publish(payload, self)
+        self.session.publish(payload, self, run)
+
+    def began(self, run: Run) -> None:
+        """Note which run grows the branch now."""
+        self.run = run
+        self.started = time.monotonic()
+        self.session.run_began(self)
 
     def commit(self, run: Run, message: Message, facts: Facts) -> asyncio.Future[None] | None:
         """Put a complete message into the tree and on its way to the store."""
@@ -105,13 +111,13 @@ class BranchRun:
         """Free the branch."""
         self.session.run_ended(self)
 
-    def envelope(self, payload: Any, seq: int) -> Event:
-        """The session's envelope for an event of this run."""
+    def envelope(self, payload: Any, seq: int, run: Run | None) -> Event:
+        """The session's envelope for an event of this branch."""
         return Event(
             payload=payload,
             seq=seq,
             session_id=self.session.id,
-            run_id=self.run.id,
+            run_id=run.id if run else None,
             node_id=self.tip,
-            step=self.run.step,
+            step=run.step if run else 0,
         )

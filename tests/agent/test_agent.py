@@ -65,7 +65,7 @@ async def test_a_prompt_while_busy_is_refused_and_says_in_which_state() -> None:
     run = agent.prompt("One")
     with pytest.raises(BusyError) as caught:
         agent.prompt("Two")
-    assert caught.value.details["status"] == "idle"  # it has not begun, and is taken all the same
+    assert caught.value.details["status"] == "busy"  # it has not begun, and is taken all the same
     await until_paused(run)
     with pytest.raises(BusyError, match="paused") as caught:
         agent.prompt("Two")
@@ -254,6 +254,9 @@ class Ledger:
         self.waiting.append(future)
         return future
 
+    def began(self, run: Run) -> None:
+        self.log.append("began")
+
     def amend(self, run: Run, facts: Facts) -> None:
         self.log.append(f"amend {facts.status}")
         self.facts.append(facts)
@@ -276,6 +279,7 @@ async def test_the_journal_gets_each_message_when_it_is_complete() -> None:
     await agent.ask("Go")
     kept = [each for each in ledger.log if not each.startswith(("text_", "tool_"))]
     assert kept == [
+        "began",
         "status busy",
         "message(user)",
         "commit user",

@@ -1,0 +1,300 @@
+"""The machinery of an agent: its state, its events, and what happens between two runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from omni_tui.agent.chain import HookChain
+from omni_tui.agent.decisions import Answer, Continue, Halt
+from omni_tui.agent.events import (
+    Event,
+    Outcome,
+    Paused,
+    PromptReturned,
+    QueueChanged,
+    RunCancelled,
+    Status,
+    StatusChanged,
+    TurnFinished,
+)
+from omni_tui.agent.execute import TimeoutOf
+from omni_tui.agent.hooks import Hooks
+from omni_tui.agent.journal import Journal
+from omni_tui.agent.loop import Loop
+from omni_tui.agent.queue import Boundary, Queue, Requests
+from omni_tui.agent.run import Run
+from omni_tui.agent.subscription import Subscription
+from omni_tui.agent.turn import Turn
+from omni_tui.core.errors import AgentError, CancelledRequestError
+from omni_tui.core.messages import Block, Message, as_blocks
+from omni_tui.core.tool import Tool, ToolContext
+from omni_tui.core.usage import Usage
+from omni_tui.llm.accumulator import Accumulator
+from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.base import Model, Options, OutputFormat
+from omni_tui.llm.retry import RetryPolicy
+
+
+class Engine(Hooks):
+    """What an `Agent` is made of below its public verbs; the loop of a run works on this."""
+
+    model: str | Model
+    system: str | None
+    tools: dict[str, Tool]
+    options: Options
+    max_steps: int | None
+    tool_timeout: TimeoutOf
+    turn_timeout: float | None
+    keep_partial: bool
+    retry: RetryPolicy
+    fallbacks: tuple[str | Model, ...]
+    output: OutputFormat | None
+    context: ToolContext
+    registry: ProviderRegistry
+
+    def __init__(
+        self,
+        *,
+        messages: Iterable[Message],
+        hooks: Sequence[Hooks],
+        max_pending: int,
+        journal: Journal | None,
+        session_id: str | None,
+    ) -> None:
+        self.chain = HookChain((*hooks, self))
+        self.session_id = session_id
+        self.journal = journal
+        self.history: list[Message] = list(messages)
+        """Committed and pending messages; read `messages` from outside."""
+        self.committed = len(self.history)
+        self.accumulator: Accumulator | None = None
+        """The message now on its way."""
+        self.usage = Usage()
+        """Of all steps since the agent was made."""
+        self.status: Status = "idle"
+        self.paused: Paused | None = None
+        """The question the run under way waits for."""
+        self.is_halting = False
+        """Halted, or about to be at the end of this turn."""
+        self.queue = Queue(max_pending)
+        self._answer: asyncio.Future[Answer] | None = None
+        self._run: Run | None = None
+        self._requests = Requests()
+        self._job: asyncio.Task[None] | None = None
+        """What the agent does by itself between runs; a run waits for its end."""
+        self._stage: Literal["new", "started", "running"] = "new"
+        self._closed = False
+        self._failure: AgentError | None = None
+        self._turns = 0
+        self._seq = 0
+        self._subscriptions: list[Subscription] = []
+        self._created = self._updated = datetime.now(UTC)
+
+    @property
+    def run(self) -> Run | None:
+        """The run under way."""
+        return self._run
+
+    def cancel(self, run_id: str | None = None) -> bool:
+        """Stop the run under way, or the one with this id; says whether there was one.
+
+        Never raises.
+        """
+        run = self._run
+        if run_id is not None and (run is None or run_id != run.id):
+            return self._cancel_queued(run_id)
+        if run is None or run.task is None:
+            return False
+        # One turn of the loop later: a task cancelled before its first step never runs at all, and
+        # what the person wrote would be lost.
+        run.task.get_loop().call_soon(run.task.cancel)
+        return True
+
+    # What the loop of a run calls
+
+    async def ready(self) -> None:
+        """Wait until the agent does nothing by itself, and is started."""
+        while self._job is not None:
+            await asyncio.wait([self._job])
+        if self._stage == "new":
+            await self._init()
+        await self._pre_run()
+
+    def new_turn(self, run: Run) -> Turn:
+        """What runs the next turn."""
+        return Turn(self, run)
+
+    def emit(self, payload: Any, run: Run | None = None) -> None:
+        """Send an event to every listener; it belongs to the run under way, or to `run`."""
+        run = run or self._run
+        if isinstance(payload, TurnFinished):
+            self._turns += 1
+            self._updated = datetime.now(UTC)
+        if self.journal is not None:
+            self.journal.publish(run, payload)
+            return
+        self._seq += 1
+        event = Event(
+            payload=payload,
+            seq=self._seq,
+            ts=time.time(),
+            session_id=self.session_id,
+            run_id=run.id if run else None,
+            step=run.step if run else 0,
+        )
+        if run:
+            run.publish(event)
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def set_status(self, status: Status) -> None:
+        """Change the status and say so; no change is silent."""
+        if status != self.status:
+            self.status = status
+            self.emit(StatusChanged(status=status))
+
+    async def wait_for_answer(self, pause: Paused) -> Answer:
+        """Pause until `resume()`."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.paused = pause
+        self.set_status("paused")
+        self.emit(pause)
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+            self.paused = None
+
+    def take_steer(self, *boundaries: Boundary) -> tuple[Block, ...] | None:
+        """The steering text, if it may go in here."""
+        content = self.queue.take_steer(*boundaries)
+        if content is not None:
+            self._queue_changed()
+        return content
+
+    def return_steer(
+        self, reason: Literal["replaced", "limit", "cancelled", "error", "halted"]
+    ) -> None:
+        """Give the steering text back, if there is one."""
+        if (content := self.take_steer("turn", "step")) is not None:
+            self.emit(PromptReturned(content=content, reason=reason))
+
+    async def drain_events(self) -> bool:
+        """Ask the hooks about every event that waits; says whether to halt."""
+        is_halting = False
+        while self.queue.events:
+            decision = await self.chain.handle_event(self.queue.events.popleft())
+            if isinstance(decision, Continue):
+                self.queue.follow_ups.append(as_blocks(decision.content))
+            is_halting = is_halting or isinstance(decision, Halt)
+        return is_halting
+
+    async def freeze(self) -> None:
+        """Halt: nothing new begins before `unhalt()`."""
+        self.is_halting = True
+        await self.chain.post_run()
+        self.set_status("halted" if self.is_halting else "idle")
+
+    # Between runs
+
+    def _begin(self, run: Run) -> None:
+        self._run = run
+        self._requests.add(run)
+        if self.journal is not None:
+            self.journal.began(run)
+        run.task = asyncio.get_running_loop().create_task(self._drive(run), name=f"run {run.id}")
+
+    async def _drive(self, run: Run) -> None:
+        outcome: Outcome = "error"
+        try:
+            outcome = await Loop(self, run).drive()
+        finally:
+            # Even when the journal raises: nobody may wait for ever.
+            self._run = None
+            self.status = "halted" if self.status == "halted" else "idle"
+            self._end(run, outcome)
+            self._next()
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        run.finish(outcome)
+        self._requests.finished(run)
+        if self.journal is not None:
+            self.journal.ended(run)
+
+    def _next(self) -> None:
+        """Begin what waits, if the agent may."""
+        if self._run is not None or self.is_halting:
+            return
+        if self._closed:
+            for run in tuple(self.queue.runs):
+                self._cancel_queued(run.id)
+        elif self.queue.follow_ups:
+            self._begin(Run(self, self.queue.follow_ups.popleft()))
+        elif self.queue.runs:
+            run = self.queue.runs.popleft()
+            self._queue_changed()
+            self._begin(run)
+        elif self.queue.events:
+            self._between_runs()
+
+    def _between_runs(self, *, freezing: bool = False) -> None:
+        if self._job is None and (freezing or not self.is_halting):
+            work = self._work_alone(freezing)
+            self._job = asyncio.get_running_loop().create_task(work, name="agent")
+
+    async def _work_alone(self, freezing: bool) -> None:
+        """Do what needs no run: `pre_run`, events, the end of the work."""
+        try:
+            if self._stage == "new":
+                await self._init()
+            await self._pre_run()
+            if await self.drain_events() or freezing:
+                await self.freeze()
+        except AgentError:
+            pass  # kept as the reason why the agent is closed
+        finally:
+            self._job = None
+        self._next()
+
+    async def _init(self) -> None:
+        self._stage = "started"
+        try:
+            await self.chain.init()
+        except Exception as error:
+            await self._fail("init", error)
+
+    async def _pre_run(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._stage == "started":
+            self._stage = "running"
+            try:
+                await self.chain.pre_run()
+            except Exception as error:
+                await self._fail("pre_run", error)
+
+    async def _fail(self, hook: str, error: Exception) -> None:
+        """Close the agent because it could not begin."""
+        self._closed = True
+        self._failure = AgentError(f"The hook {hook} failed: {type(error).__name__}: {error}")
+        await self.chain.terminate(f"{hook} failed")
+        raise self._failure from error
+
+    def _cancel_queued(self, run_id: str) -> bool:
+        run = self.queue.take(run_id)
+        if run is None:
+            return False
+        run.error = CancelledRequestError("The request was cancelled.", phase="queued")
+        self._queue_changed()
+        self.emit(RunCancelled(prompt=run.prompt), run)
+        self._end(run, "cancelled")
+        return True
+
+    def _queue_changed(self) -> None:
+        queue = self.queue
+        waiting = tuple(run.id for run in queue.runs)
+        self.emit(QueueChanged(waiting=waiting, steer=queue.steer.content if queue.steer else None))
