@@ -106,6 +106,8 @@ async def ask_again(backend: Mocked, retry: RetryPolicy) -> tuple[Response | Non
             errors.append(type(error))
             if not error.retryable:
                 break
+            # llmock takes a request for a new one when it has not yet seen the one before left.
+            await asyncio.to_thread(lambda: backend.llmock.requests)
             await asyncio.sleep(error.details.get("retry_after", 0))
     return None, errors
 
