@@ -16,6 +16,8 @@ import msgspec
 from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
 
 INTERRUPTED = "interrupted: this tool gave no result"
+GO_ON = "Go on."
+"""Said for a person where a history ends in an answer, and must not."""
 
 _NOT_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 

@@ -24,7 +24,8 @@ from omni_tui.llm.providers.base import (
     add_extra,
     named_tool,
 )
-from omni_tui.llm.repair import merge_roles, repair
+from omni_tui.llm.providers.cache_marks import cache_mark
+from omni_tui.llm.repair import GO_ON, merge_roles, repair
 from omni_tui.llm.schema import strict_schema
 
 DEFAULT_MAX_TOKENS = 16_384
@@ -36,8 +37,6 @@ EXTRA = frozenset(
     )
 )
 """Fields a caller may add to the body."""
-GO_ON = "Go on."
-"""Said for a person where a history ends in an answer, and the model may not begin there."""
 
 _MIN_ANSWER = 1024
 
@@ -93,7 +92,7 @@ def _mark_for_cache(body: dict[str, Any], hint: CacheHint | None) -> None:
     """Mark where the parts of the prompt end that the next request will share."""
     if hint is None:
         return
-    mark = {"type": "ephemeral", "ttl": "1h"} if hint == "long" else {"type": "ephemeral"}
+    mark = cache_mark(hint)
     ends = [part[-1] for part in (body.get("system"), body.get("tools")) if part]
     messages = body["messages"]
     if messages and messages[-1]["role"] == "user":

@@ -19,6 +19,7 @@ from omni_tui.llm.providers.attachments import (
     require_sendable,
 )
 from omni_tui.llm.providers.base import Options, Request, add_extra, named_tool
+from omni_tui.llm.providers.cache_marks import cache_mark
 from omni_tui.llm.providers.openai_terms import (
     cache_hints,
     effort_for,
@@ -26,7 +27,7 @@ from omni_tui.llm.providers.openai_terms import (
     output_format,
 )
 from omni_tui.llm.providers.quirks import Quirks, ThinkingStyle
-from omni_tui.llm.repair import merge_roles, repair, safe_tool_id
+from omni_tui.llm.repair import GO_ON, merge_roles, repair, safe_tool_id
 from omni_tui.llm.schema import strict_schema
 
 API = "Chat Completions"
@@ -40,6 +41,8 @@ EXTRA = frozenset(
     )
 )
 """Fields a caller may add to the body; some only compatible servers know."""
+NOTED = "Noted."
+"""Said for the model between the results of tools and a person's words, where that is a must."""
 
 
 def build_request(request: Request, quirks: Quirks | None = None) -> dict[str, Any]:
@@ -60,6 +63,8 @@ def build_request(request: Request, quirks: Quirks | None = None) -> dict[str, A
         else:
             in_loop = position > loop_start
             messages.extend(_assistant(message.content, quirks, in_loop=in_loop))
+    if quirks.strict_order:
+        messages = _in_order(messages)
     body: dict[str, Any] = {
         "model": request.model,
         "stream": True,
@@ -78,6 +83,8 @@ def build_request(request: Request, quirks: Quirks | None = None) -> dict[str, A
     body |= _thinking(request.model, options, quirks.thinking)
     if own:
         body |= cache_hints(request)
+    if quirks.cache_marks and options.cache is not None and "claude" in request.model:
+        _mark_for_cache(body, cache_mark(options.cache))
     return add_extra(body, options, allowed=EXTRA, api=API)
 
 
@@ -138,6 +145,33 @@ def _thinking(model: str, options: Options, style: ThinkingStyle | None) -> dict
             return {"enable_thinking": level != "off"}
         case _:
             return {}
+
+
+def _in_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages with words of the model between results and a person's, and a person's last."""
+    ordered: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "user" and ordered and ordered[-1]["role"] == "tool":
+            ordered.append({"role": "assistant", "content": NOTED})
+        ordered.append(message)
+    if ordered and ordered[-1]["role"] == "assistant":
+        ordered.append({"role": "user", "content": GO_ON})
+    return ordered
+
+
+def _mark_for_cache(body: dict[str, Any], mark: dict[str, str]) -> None:
+    """Mark where the parts of the prompt end that the next request will share."""
+    messages = body["messages"]
+    if "tools" in body:
+        body["tools"][-1]["cache_control"] = mark
+    ends = [message for message in messages[:1] if message["role"] == "system"]
+    ends += [message for message in messages[-1:] if message["role"] in ("user", "tool")]
+    for message in ends:
+        if isinstance(message["content"], str):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+        texts = [part for part in message["content"] if part["type"] == "text"]
+        if texts:
+            texts[-1]["cache_control"] = mark
 
 
 def _short_id(id: str) -> str:

@@ -26,6 +26,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """Reads PDF files."""
     short_tool_ids: bool = False
     """Takes only tool ids of nine letters and digits."""
+    strict_order: bool = False
+    """Refuses a person's words right after the results of tools, and an assistant's at the end."""
+    cache_marks: bool = False
+    """Wants to be told with marks which beginning of a prompt a Claude model shall keep."""
     output: Literal["json_schema", "json_object", "words"] = "json_schema"
     """How the shape of an answer can be said: by a schema; by a schema in words and a promise of
     JSON; or in words alone."""

@@ -69,7 +69,7 @@ _ROWS = (
         name="openrouter",
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
-        quirks=Quirks(thinking="openrouter", pdf=True, reports_cost=True),
+        quirks=Quirks(thinking="openrouter", pdf=True, cache_marks=True, reports_cost=True),
         models=("openrouter/auto",),
     ),
     Endpoint(
@@ -89,7 +89,7 @@ _ROWS = (
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
-        quirks=Quirks(short_tool_ids=True),
+        quirks=Quirks(short_tool_ids=True, strict_order=True),
         models=("mistral-large-latest", "mistral-medium-latest", "codestral-latest"),
     ),
     Endpoint(

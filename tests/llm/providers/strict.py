@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 Body = dict[str, Any]
@@ -76,6 +76,13 @@ def check_chat(body: Body) -> None:
             assert isinstance(json.loads(call["function"]["arguments"]), dict)
             waiting.append(call["id"])
     assert not waiting
+
+
+def check_order(body: Body) -> None:
+    """What Mistral demands beyond that: results are answered by the model, and a person asks."""
+    roles = [message["role"] for message in body["messages"]]
+    assert ("tool", "user") not in pairwise(roles)
+    assert roles[-1:] != ["assistant"]
 
 
 def check_responses(body: Body) -> None:

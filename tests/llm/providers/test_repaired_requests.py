@@ -35,7 +35,7 @@ QUIRKS = (
     Quirks(),
     Quirks(thinking="openrouter"),
     Quirks(extra_content=True, replay_reasoning=True),
-    Quirks(short_tool_ids=True),
+    Quirks(short_tool_ids=True, strict_order=True),
 )
 
 _signatures = st.sampled_from(
@@ -100,7 +100,10 @@ def build(
 def test_any_history_is_taken(
     dialect: str, history: list[Message], level: ThinkingLevel | None, quirks: Quirks
 ) -> None:
-    strict.check(dialect, build(dialect, history, level, quirks))
+    body = build(dialect, history, level, quirks)
+    strict.check(dialect, body)
+    if dialect == "chat" and quirks.strict_order:
+        strict.check_order(body)
 
 
 @settings(max_examples=150, deadline=None)
