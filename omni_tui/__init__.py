@@ -12,10 +12,24 @@ from omni_tui._version import __version__
 
 if TYPE_CHECKING:
     from omni_tui.agent.agent import Agent
-    from omni_tui.agent.decisions import Execute, Pause, Provide, Reject
+    from omni_tui.agent.decisions import (
+        Continue,
+        Execute,
+        Halt,
+        Ignore,
+        Pause,
+        Proceed,
+        Provide,
+        Reject,
+        Retry,
+        Skip,
+        Stop,
+    )
     from omni_tui.agent.events import Event
     from omni_tui.agent.hooks import Hooks
     from omni_tui.agent.run import Run
+    from omni_tui.agent.subagent import agent_as_tool
+    from omni_tui.agent.supervisor import AgentSupervisor
     from omni_tui.core.errors import OmniError, OutputError, ProviderError
     from omni_tui.core.messages import (
         Attachment,
@@ -40,10 +54,24 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "omni_tui.agent.agent": ("Agent",),
-    "omni_tui.agent.decisions": ("Execute", "Pause", "Provide", "Reject"),
+    "omni_tui.agent.decisions": (
+        "Continue",
+        "Execute",
+        "Halt",
+        "Ignore",
+        "Pause",
+        "Proceed",
+        "Provide",
+        "Reject",
+        "Retry",
+        "Skip",
+        "Stop",
+    ),
     "omni_tui.agent.events": ("Event",),
     "omni_tui.agent.hooks": ("Hooks",),
     "omni_tui.agent.run": ("Run",),
+    "omni_tui.agent.subagent": ("agent_as_tool",),
+    "omni_tui.agent.supervisor": ("AgentSupervisor",),
     "omni_tui.core.errors": ("OmniError", "OutputError", "ProviderError"),
     "omni_tui.core.messages": (
         "Attachment",
@@ -70,10 +98,14 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Agent",
+    "AgentSupervisor",
     "Attachment",
+    "Continue",
     "Event",
     "Execute",
+    "Halt",
     "Hooks",
+    "Ignore",
     "MemoryStore",
     "Message",
     "Model",
@@ -81,10 +113,12 @@ __all__ = [
     "Options",
     "OutputError",
     "Pause",
+    "Proceed",
     "Provide",
     "ProviderError",
     "Reject",
     "Response",
+    "Retry",
     "RetryPolicy",
     "Run",
     "SQLiteStore",
@@ -92,6 +126,8 @@ __all__ = [
     "Session",
     "SessionManager",
     "Setup",
+    "Skip",
+    "Stop",
     "Text",
     "Thinking",
     "Tool",
@@ -102,6 +138,7 @@ __all__ = [
     "Tree",
     "Usage",
     "__version__",
+    "agent_as_tool",
     "generate_text",
     "stream_text",
     "tool",

@@ -64,6 +64,7 @@ class Agent(Engine):
         registry: Finds providers; its own by default, closed with the agent.
         journal: Where completed messages are written down.
         session_id: Told to tools.
+        depth: How many agents stand above this one.
 
     Raises `ConfigError` subclasses and `UnknownModelError` on first use, not here.
     """
@@ -89,6 +90,7 @@ class Agent(Engine):
         registry: ProviderRegistry | None = None,
         journal: Journal | None = None,
         session_id: str | None = None,
+        depth: int = 0,
     ) -> None:
         if max_steps is not None and max_steps < 1:
             raise ValueError("max_steps must be at least 1, or None for no limit")
@@ -110,7 +112,7 @@ class Agent(Engine):
         self.retry = retry or RetryPolicy()
         self.fallbacks = tuple(fallbacks)
         self.output = output
-        self.context = ToolContext(cwd=cwd or Path.cwd(), session_id=session_id)
+        self.context = ToolContext(cwd=cwd or Path.cwd(), session_id=session_id, depth=depth)
         self.registry = registry or ProviderRegistry()
         self._own_registry = registry is None
 
@@ -130,6 +132,11 @@ class Agent(Engine):
     def messages(self) -> tuple[Message, ...]:
         """The committed history; a turn under way is not in it."""
         return tuple(self.history[: self.committed])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more prompts: it was closed, or could not begin."""
+        return self._closed
 
     # Life
 

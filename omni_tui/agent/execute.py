@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from omni_tui.agent.clock import stopped
 from omni_tui.agent.decisions import Answer, Execute, Provide, Reject
 from omni_tui.agent.events import AgentEvent, ToolFinished, ToolOutput, ToolStarted
 from omni_tui.core.errors import OmniError
@@ -125,6 +126,13 @@ async def _call(
     """What the tool answers, whatever it does: only a cancel of the run gets past here."""
     assert tool.handler is not None
     clock = asyncio.timeout(limit + GRACE)
+    if (asks := context.ask) is not None:
+
+        async def ask(question: Any) -> Any:
+            with stopped(clock):
+                return await asks(question)
+
+        context = replace(context, ask=ask)
     try:
         async with clock:
             return _as_reply(await tool.handler(arguments, context))

@@ -7,11 +7,13 @@ goes out, and a message with tool uses before any of them runs; nothing else wai
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
+from omni_tui.agent.clock import stopped
 from omni_tui.agent.decisions import Answer, Execute, Halt, Pause, Stop
 from omni_tui.agent.events import (
     MessageAdded,
@@ -66,6 +68,9 @@ class Turn:
         self.garbled = 0
         """Steps in a row in which no use had readable arguments."""
         self._clock: asyncio.Timeout | None = None
+        self._asking = asyncio.Lock()
+        self._used_by_tools = Usage()
+        """By the sub-agents of the tools now running."""
 
     @property
     def response(self) -> Response | None:
@@ -222,8 +227,9 @@ class Turn:
             for position, use in enumerate(uses, 1)
         ]
         agent = self.agent
+        context = dataclasses.replace(agent.context, ask=self._ask, add_usage=self._count)
         results = await execute(
-            uses, answers, agent.tools, agent.context, agent.tool_timeout, agent.emit, self.results
+            uses, answers, agent.tools, context, agent.tool_timeout, agent.emit, self.results
         )
         results = tuple([await agent.chain.handle_tool_result(result) for result in results])
         self._add_results(results, agent.queue.take_steer("step") or ())
@@ -252,20 +258,23 @@ class Turn:
         )
 
     async def _ask(self, question: Paused) -> Answer:
-        """Wait for the answer to a question; the clock of the turn stands still meanwhile."""
-        agent, clock, now = self.agent, self._clock, asyncio.get_running_loop().time
-        end = clock.when() if clock else None
-        left = end - now() if end is not None else None
-        if clock and left is not None:
-            clock.reschedule(None)
-        try:
-            answer = await agent.wait_for_answer(question)
-        finally:
-            if clock and left is not None:
-                clock.reschedule(now() + left)
-        agent.set_status("busy")
-        agent.emit(Resumed(tool_use_id=question.tool_use.id))
+        """Wait for the answer to a question; the clock of the turn stands still meanwhile.
+
+        Sub-agents that run at the same time ask one after the other.
+        """
+        agent = self.agent
+        async with self._asking:
+            with stopped(self._clock):
+                answer = await agent.wait_for_answer(question)
+            agent.set_status("busy")
+            agent.emit(Resumed(tool_use_id=question.tool_use.id))
         return answer
+
+    def _count(self, usage: Usage) -> None:
+        """Add what a sub-agent used."""
+        self.usage += usage
+        self.agent.usage += usage
+        self._used_by_tools += usage
 
     def _is_schema_only(self, use: ToolUse) -> bool:
         tool = self.agent.tools.get(use.name)
@@ -303,7 +312,9 @@ class Turn:
     def _add_results(self, results: Sequence[ToolResult], said: tuple[Block, ...] = ()) -> None:
         """Add the results of a message, and what a person has to say to them."""
         self.open_uses = ()
-        self._add(Message(role="user", content=(*results, *said)), Facts())
+        used, self._used_by_tools = self._used_by_tools, Usage()
+        facts = Facts(usage=used if used != Usage() else None)
+        self._add(Message(role="user", content=(*results, *said)), facts)
 
     def again(self) -> None:
         """Get ready to ask for the step that failed once more."""

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, overload
 import msgspec
 
 from omni_tui.core.errors import ToolError
+from omni_tui.core.usage import Usage
 
 
 @dataclass(kw_only=True)
@@ -31,6 +32,12 @@ class ToolContext:
     """Seconds the executor grants, so that a tool can stop by itself with its partial output."""
     emit: Callable[[str], None] = lambda _text: None
     """Shows a piece of output while the tool runs; the model gets only the returned text."""
+    add_usage: Callable[[Usage], None] = lambda _usage: None
+    """Counts what the tool itself had a model do."""
+    ask: Callable[[Any], Awaitable[Any]] | None = None
+    """Puts a sub-agent's question to whoever answers for this agent; its time does not count."""
+    depth: int = 0
+    """How many agents stand above the one that runs the tool."""
 
 
 class ToolReply(msgspec.Struct, frozen=True, kw_only=True):

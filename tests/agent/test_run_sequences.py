@@ -113,6 +113,7 @@ async def test_the_usage_of_a_turn_is_the_sum_of_its_steps() -> None:
     steps = [payload_of(event).response.usage for event in events if event.type == "step"]
     turn = events[-1].payload
     assert isinstance(turn, TurnFinished)
+    assert turn.response is not None
     assert len(steps) == 2
     assert turn.response.usage == sum(steps, Usage())
     assert turn.response.usage.output == steps[0].output + 20
