@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._snapshots: tuple[Snapshot, ...] | None = None
         self._tables: dict[str, Table] = {}
+        self._learned: dict[str, ModelInfo] = {}
 
     @property
     def cache_file(self) -> Path | None:
@@ -76,6 +77,16 @@ class Catalog:
         """What is known of `provider/name`; `None` when nothing is."""
         provider, _, name = model.partition("/")
         return self._table(provider).get(name)
+
+    def learn(self, models: Iterable[ModelInfo]) -> None:
+        """Take what servers say of their own models, as far as it is known.
+
+        It counts for more than the data and less than `overrides`, until it is said anew.
+        """
+        with self._lock:
+            for info in models:
+                self._learned[info.id] = info
+                self._tables.pop(info.provider, None)
 
     def list(self, provider: str | None = None) -> Sequence[ModelInfo]:
         """The models of a provider, or of all, by id; without those their provider gave up."""
@@ -150,6 +161,10 @@ class Catalog:
                 with contextlib.suppress(msgspec.DecodeError):
                     table = msgspec.json.decode(snapshot.providers[provider], type=Table)
                     break
+        for model, info in self._learned.items():
+            owner, _, name = model.partition("/")
+            if owner == provider:
+                table[name] = _overridden(model, table.get(name), msgspec.to_builtins(info))
         for model, fields in self._overrides.items():
             owner, _, name = model.partition("/")
             if owner == provider:

@@ -31,10 +31,12 @@ async def find_offers(registry: ProviderRegistry, *, everything: bool = False) -
 
     A provider's own order comes first (its default at the top), then the catalogue's models, but
     for those that cannot use tools. `everything` adds these, and what cannot be used now. Servers
-    on this machine have half a second to answer; nothing else is asked.
+    on this machine have a second to answer, and the catalogue learns what they say of their models;
+    nothing else is asked.
     """
     local, _ = await asyncio.gather(local_models(registry), registry.catalog.load())
-    return await asyncio.to_thread(_offers, registry, local, everything)
+    registry.catalog.learn(local)
+    return await asyncio.to_thread(_offers, registry, [info.id for info in local], everything)
 
 
 def matching(offers: Iterable[Offer], text: str) -> list[Offer]:

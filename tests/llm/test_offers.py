@@ -100,7 +100,8 @@ async def test_everything_is_what_needs_a_key_too_after_the_rest(
 async def test_a_server_is_asked_with_its_headers(
     registry: ProviderRegistry, server: PageServer
 ) -> None:
-    assert await local_models(registry) == ["server/llama3", "server/qwen3:8b"]
+    found = await local_models(registry)
+    assert [info.id for info in found] == ["server/llama3", "server/qwen3:8b"]
     ((path, headers),) = server.requests
     assert path == "/v1/models"
     assert headers["x-team"] == "blue"

@@ -22,6 +22,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from omni_tui.core.errors import OverloadedError
+from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.providers.scripted import Call, Fail, Reply, Say, Think
 from omni_tui.llm.providers.table import ENDPOINTS
 from omni_tui.tui.dialogs.approval import ApprovalDialog
@@ -277,8 +278,8 @@ def test_a_theme_under_the_cursor_is_seen_at_once(snap_compare: SnapCompare, siz
 def test_models_to_choose_from(
     snap_compare: SnapCompare, size: Size, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def found(registry: object) -> list[str]:
-        return ["ollama/llama3.2"]
+    async def found(registry: object) -> list[ModelInfo]:
+        return [ModelInfo(id="ollama/llama3.2")]
 
     for endpoint in ENDPOINTS.values():
         for variable in endpoint.key_env:

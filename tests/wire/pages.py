@@ -24,7 +24,10 @@ class Page:
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves `pages` by path, and `page` for every other path."""
+    """Serves `pages` by path, and `page` for every other path.
+
+    The path of a POST has a blank and the body behind it.
+    """
 
     daemon_threads = False
     block_on_close = True
@@ -45,6 +48,11 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.path = f"{self.path} {asked.decode()}"
+        self.do_GET()
+
     def do_GET(self) -> None:
         server = cast("PageServer", self.server)
         headers = {name.lower(): value for name, value in self.headers.items()}

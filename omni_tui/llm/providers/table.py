@@ -10,6 +10,7 @@ import msgspec
 from omni_tui.llm.providers.quirks import Quirks
 
 Dialect: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
+FactsStyle: TypeAlias = Literal["ollama", "llamacpp", "lmstudio"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Merged into the body of every request, and wins."""
     models: tuple[str, ...] = ()
     """Sensible models, the default first."""
+    facts: FactsStyle | None = None
+    """How a server on this machine is asked about its models, beyond their list."""
 
     def __repr__(self) -> str:
         # An address or a header may carry a key, and a repr ends up in logs and tracebacks.
@@ -139,10 +142,14 @@ _ROWS = (
         base_url="http://127.0.0.1:11434/v1",
         url_env="OLLAMA_HOST",
         quirks=Quirks(thinking="effort"),
+        facts="ollama",
     ),
-    Endpoint(name="llamacpp", base_url="http://127.0.0.1:8080/v1"),
+    Endpoint(name="llamacpp", base_url="http://127.0.0.1:8080/v1", facts="llamacpp"),
     Endpoint(
-        name="lmstudio", base_url="http://127.0.0.1:1234/v1", quirks=Quirks(thinking="effort")
+        name="lmstudio",
+        base_url="http://127.0.0.1:1234/v1",
+        quirks=Quirks(thinking="effort"),
+        facts="lmstudio",
     ),
     Endpoint(name="vllm", base_url="http://127.0.0.1:8000/v1", quirks=Quirks(thinking="effort")),
 )
