@@ -27,12 +27,14 @@ class Accumulator:
     """Folds stream events into an assistant message.
 
     `parts()` may be asked at any time: finished blocks are whole, the open one holds what has come
-    so far. An open tool use is left out: half a call must not be taken for a call.
+    so far. An open tool use is left out: half a call must not be taken for a call. `open_uses()`
+    has it, for a person to watch.
     """
 
     def __init__(self) -> None:
         self._blocks: dict[int, Block | list[str]] = {}
         self._kinds: dict[int, type[Any]] = {}
+        self._uses: dict[int, ToolUseStart] = {}
         self.terminal: Done | Failed | None = None
         self.created_at = now()
 
@@ -45,15 +47,19 @@ class Accumulator:
                 parts = self._blocks.get(event.index)
                 if isinstance(parts, list):
                     parts.append(event.text)
+            case ToolUseDelta():
+                parts = self._blocks.get(event.index)
+                if isinstance(parts, list):
+                    parts.append(event.json)
             case TextStart() | ThinkingStart() | ToolUseStart():
                 self._blocks[event.index] = []
                 self._kinds[event.index] = type(event)
+                if isinstance(event, ToolUseStart):
+                    self._uses[event.index] = event
             case TextEnd() | ThinkingEnd() | ToolUseEnd():
                 self._blocks[event.index] = event.block
             case Done() | Failed():
                 self.terminal = event
-            case ToolUseDelta():
-                pass
 
     def parts(self) -> list[tuple[int, Block, bool]]:
         """(index, block, whether it is finished) so far, in order; empty text left out."""
@@ -70,6 +76,14 @@ class Accumulator:
                 continue
             out.append((index, block, is_whole))
         return out
+
+    def open_uses(self) -> list[tuple[ToolUseStart, str]]:
+        """The tool uses that are still being written, with the text of their arguments so far."""
+        return [
+            (start, "".join(parts))
+            for index, start in sorted(self._uses.items())
+            if isinstance(parts := self._blocks[index], list)
+        ]
 
     def blocks(self) -> tuple[Block, ...]:
         """The blocks so far, in order."""

@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeAlias
 MAX_CHARS = 65_536
 """Characters that are looked at; a person does not read more while it streams."""
 
+MAX_NESTING = 100
+"""Objects and lists within each other past which nothing more is read."""
+
 MAX_WORD = 64
 """Characters of a number or a word past which it is taken for nonsense."""
 
@@ -21,6 +24,7 @@ _Place: TypeAlias = Literal["key", "colon", "value", "end"]
 _TOKEN = re.compile(r'[{}\[\]:,"]|[^\s{}\[\]:,"]+')
 _STRING_RUN = re.compile(r'[^"\\]*')
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|[^u])")
+_STRING = re.compile(r'(?:[^"\\]+|\\(?:u[0-9a-fA-F]{4}|[^u]))*')
 _CLOSERS = {"{": "}", "[": "]"}
 
 
@@ -28,10 +32,11 @@ class PartialJson:
     """The value that a growing JSON text has come to.
 
     `feed` takes the next piece in time that is linear in the piece, whatever came before; `value`
-    is linear in the text, of which at most `MAX_CHARS` count.
+    is linear in the text, of which at most `max_chars` count; `text` in what it gives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_chars: int = MAX_CHARS) -> None:
+        self._max = max_chars
         self._text = ""
         self._at = 0
         """Where reading goes on."""
@@ -41,16 +46,20 @@ class PartialJson:
         """Up to here the text becomes valid by closing what is open."""
         self._string: int | None = None
         """Where the string begins that is still open."""
+        self._name = ""
+        """The last key of the outermost object."""
+        self._strings: dict[str, int] = {}
+        """Where the strings in the outermost object begin, by key."""
         self._is_over = False
 
     def feed(self, piece: str) -> None:
         """Take the next piece. What makes no sense ends the reading."""
         if self._is_over or not piece:
             return
-        self._text += piece[: MAX_CHARS - len(self._text)]
+        self._text += piece[: self._max - len(self._text)]
         while self._step():
             pass
-        if len(self._text) == MAX_CHARS:
+        if len(self._text) == self._max:
             self._is_over = True
 
     def value(self) -> Any:
@@ -67,6 +76,18 @@ class PartialJson:
             return json.loads(text + "".join(_CLOSERS[each] for each in reversed(self._open)))
         except ValueError:
             return None
+
+    def text(self, name: str, limit: int) -> str | None:
+        """The string at `name` in the outermost object as far as it has come, `None` before.
+
+        Of a longer one the beginning, cut at about `limit` characters.
+        """
+        start = self._strings.get(name)
+        if start is None:
+            return None
+        found = _STRING.match(self._text, start, start + limit)
+        assert found is not None
+        return _decoded(found[0])
 
     def _step(self) -> bool:
         """Read one token; says whether there may be another."""
@@ -93,7 +114,9 @@ class PartialJson:
         inside = self._open[-1] if self._open else ""
         if mark == '"' and self._place in ("key", "value"):
             self._string = self._at - 1
-        elif mark in "{[" and self._place == "value":
+            if self._place == "value" and self._open == ["{"]:
+                self._strings[self._name] = self._at
+        elif mark in "{[" and self._place == "value" and len(self._open) < MAX_NESTING:
             self._open.append(mark)
             self._place = "key" if mark == "{" else "value"
             self._whole = self._at
@@ -110,6 +133,7 @@ class PartialJson:
 
     def _read_string(self) -> bool:
         """Go on to the end of the open string, never into the middle of an escape."""
+        assert self._string is not None
         run = _STRING_RUN.match(self._text, self._at)
         assert run is not None
         self._at = run.end()
@@ -117,9 +141,12 @@ class PartialJson:
             return False
         if self._text[self._at] == '"':
             self._at += 1
+            begin = self._string
             self._string = None
             if self._place == "key":
                 self._place = "colon"
+                if len(self._open) == 1:
+                    self._name = _decoded(self._text[begin + 1 : self._at - 1]) or ""
                 return True
             return self._finish_value()
         escape = _ESCAPE.match(self._text, self._at)
@@ -134,3 +161,11 @@ class PartialJson:
         self._whole = self._at
         self._is_over = not self._open
         return True
+
+
+def _decoded(inside: str) -> str | None:
+    """The string between two quotes; `None` when it is none."""
+    try:
+        return str(json.loads(f'"{inside}"'))
+    except ValueError:
+        return None

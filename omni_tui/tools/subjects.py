@@ -119,10 +119,15 @@ def _command_warnings(command: str) -> Iterator[str]:
         yield from programs.effects(words)
 
 
+def telling_argument(tool: str) -> str | None:
+    """The argument of a tool that says what a use is about; `None` when none does by itself."""
+    keys = {"bash": "command", "grep": "pattern", "glob": "pattern", "human": "question"}
+    return keys.get(tool, "path" if tool in PATH_TOOLS else None)
+
+
 def describe(use: ToolUse) -> str:
     """One safe line for a row: the command, the path, the pattern, else compact JSON."""
     if use.invalid is not None:
         return safe_line(use.invalid)
-    keys = {"bash": "command", "grep": "pattern", "glob": "pattern", "human": "question"}
-    value = use.input.get(keys.get(use.name, "path" if use.name in PATH_TOOLS else ""))
+    value = use.input.get(telling_argument(use.name) or "")
     return safe_line(value if isinstance(value, str) else compact(use))

@@ -8,7 +8,7 @@ the state already held when it was read are skipped by their number.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from textual.worker import WorkType
 
@@ -26,17 +26,29 @@ from omni_tui.agent.events import (
     TurnFinished,
 )
 from omni_tui.agent.subscription import Subscription
-from omni_tui.core.messages import Text, Thinking
-from omni_tui.core.stream import TextDelta, ThinkingDelta
+from omni_tui.core.messages import Block, Text, Thinking, ToolUse
+from omni_tui.core.stream import (
+    TextDelta,
+    ThinkingDelta,
+    ToolUseDelta,
+    ToolUseEnd,
+    ToolUseStart,
+)
+from omni_tui.llm.accumulator import Accumulator
 from omni_tui.session.events import Saved, SaveFailed, TitleChanged, TreeChanged
 from omni_tui.session.session import Session
+from omni_tui.tui.tool_view import StreamingUse
 from omni_tui.tui.view import LIVE, SessionView
+from omni_tui.tui.widgets.transcript.model import DeltaKind
 
 if TYPE_CHECKING:
     from omni_tui.tui.screens.chat import ChatScreen
 
 FRAME = 1 / 60
 """Seconds between two looks at a stream of events: what comes meanwhile is taken together."""
+
+
+_Delta: TypeAlias = TextDelta | ThinkingDelta | ToolUseStart | ToolUseDelta | ToolUseEnd
 
 
 class Bridge:
@@ -49,6 +61,7 @@ class Bridge:
         """Run and step of the text in the live entry."""
         self._seen = 0
         self._parts: dict[int, int] = {}
+        self._uses: dict[int, StreamingUse] = {}
 
     def attach(self, session: Session) -> None:
         """Follow this session, and no other any more."""
@@ -83,19 +96,43 @@ class Bridge:
         wanted = (run.run.id, run.run.step) if run is not None else None
         if wanted == self._live:
             return
-        self._screen.drop_live()
-        self._live, self._parts = wanted, {}
+        self._begin(wanted)
         self._seen = self._screen.session.seq
         if run is not None and run.agent.accumulator is not None:
-            for index, block, _ in run.agent.accumulator.parts():
-                if isinstance(block, Text | Thinking):
-                    self._feed(index, block.text, is_text=isinstance(block, Text))
+            self._catch_up(run.agent.accumulator)
+
+    def _begin(self, live: tuple[str, int] | None) -> None:
+        """Another text is written from here on, or none."""
+        self._screen.drop_live()
+        self._live, self._parts, self._uses = live, {}, {}
+
+    def _catch_up(self, accumulator: Accumulator) -> None:
+        """Show what was written before anyone looked."""
+        blocks: dict[int, Block] = {index: block for index, block, _ in accumulator.parts()}
+        half = {start.index: (start, json) for start, json in accumulator.open_uses()}
+        for index in sorted(blocks.keys() | half.keys()):
+            block = blocks.get(index)
+            if isinstance(block, Text | Thinking):
+                self._feed(index, block.text, is_text=isinstance(block, Text))
+            elif isinstance(block, ToolUse):
+                self._use(ToolUseStart(index=index, id=block.id, name=block.name))
+                self._use(ToolUseEnd(index=index, block=block))
+            elif index in half:
+                start, json = half[index]
+                self._use(start)
+                self._use(ToolUseDelta(index=index, json=json))
 
     def _apply(self, event: Event) -> None:
         screen = self._screen
         match event.payload:
-            case TextDelta() | ThinkingDelta():
-                self._delta(event, event.payload)
+            case (
+                TextDelta()
+                | ThinkingDelta()
+                | ToolUseStart()
+                | ToolUseDelta()
+                | ToolUseEnd() as delta
+            ):
+                self._delta(event, delta)
             case TreeChanged(new=new):
                 if new and self._live is not None and self._live[0] == event.run_id:
                     screen.settle_live(new[-1])
@@ -115,15 +152,33 @@ class Bridge:
             case _:
                 pass
 
-    def _delta(self, event: Event, delta: TextDelta | ThinkingDelta) -> None:
+    def _delta(self, event: Event, delta: _Delta) -> None:
         if event.seq <= self._seen or not self._screen.is_in_view(event.run_id):
             return
         live = (event.run_id or "", event.step)
         if live != self._live:
-            self._screen.drop_live()
-            self._live, self._parts = live, {}
-        self._feed(delta.index, delta.text, is_text=isinstance(delta, TextDelta))
+            self._begin(live)
+        if isinstance(delta, TextDelta | ThinkingDelta):
+            self._feed(delta.index, delta.text, is_text=isinstance(delta, TextDelta))
+        else:
+            self._use(delta)
 
     def _feed(self, index: int, text: str, *, is_text: bool) -> None:
-        place = self._parts.setdefault(index, len(self._parts))
-        self._screen.transcript.feed(LIVE, place, "text" if is_text else "thinking", text)
+        kind: DeltaKind = "text" if is_text else "thinking"
+        self._screen.transcript.feed(LIVE, self._place(index), kind, text)
+
+    def _use(self, event: ToolUseStart | ToolUseDelta | ToolUseEnd) -> None:
+        if isinstance(event, ToolUseStart):
+            self._uses[event.index] = StreamingUse(event.id, event.name)
+        use = self._uses.get(event.index)
+        if use is None:
+            return
+        if isinstance(event, ToolUseDelta):
+            use.feed(event.json)
+        elif isinstance(event, ToolUseEnd):
+            use.finish(event.block)
+        self._screen.transcript.grow(LIVE, self._place(event.index), use)
+
+    def _place(self, index: int) -> int:
+        """Where a block stands among the parts that are shown."""
+        return self._parts.setdefault(index, len(self._parts))

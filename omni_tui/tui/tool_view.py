@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec import structs
+
 from omni_tui.core.messages import ToolResult, ToolUse
 from omni_tui.core.safe_text import safe
+from omni_tui.llm.partial_json import MAX_CHARS, PartialJson
 from omni_tui.tools.permissions import describe
+from omni_tui.tools.subjects import telling_argument
 from omni_tui.tui.widgets.transcript.model import ToolRow, ToolStatus
+
+MAX_TITLE = 1000
+"""Characters of streamed arguments that a title is made of; a row shows fewer."""
 
 DECISIONS: dict[str, ToolStatus] = {
     "rejected": "rejected",
@@ -34,6 +43,41 @@ def tool_row(
         output="" if isinstance(diff, str) and not result.is_error else result.content,
         diff=diff if isinstance(diff, str) else None,
     )
+
+
+class StreamingUse:
+    """A tool use whose arguments are still being written, in the form of a whole one.
+
+    Only for a person to watch: half a command is no command.
+    """
+
+    def __init__(self, id: str, name: str) -> None:
+        self._use = ToolUse(id=id, name=name)
+        self._telling = telling_argument(name)
+        self._arguments = PartialJson(MAX_CHARS if self._telling else MAX_TITLE)
+        self._is_whole = False
+
+    def feed(self, json: str) -> None:
+        """Take the next piece of the arguments."""
+        self._arguments.feed(json)
+
+    def finish(self, use: ToolUse) -> None:
+        """The arguments are whole."""
+        self._use, self._is_whole = use, True
+
+    def row(self) -> ToolRow:
+        """The row as it is now; what it costs does not grow with the arguments."""
+        use = self._use if self._is_whole else structs.replace(self._use, input=self._input())
+        title = describe(use) if self._is_whole or use.input else ""
+        return ToolRow(id=use.id, name=use.name, title=title, status="writing")
+
+    def _input(self) -> dict[str, Any]:
+        """Of the arguments so far, what the row is about."""
+        if self._telling is None:
+            value = self._arguments.value()
+            return value if isinstance(value, dict) else {}
+        text = self._arguments.text(self._telling, MAX_TITLE)
+        return {} if text is None else {self._telling: text}
 
 
 def _details(use: ToolUse, result: ToolResult) -> list[str]:

@@ -153,3 +153,21 @@ def test_a_message_keeps_the_moment_it_began() -> None:
     accumulator = Accumulator()
     assert accumulator.message().created_at == accumulator.created_at
     assert accumulator.message().created_at == accumulator.message().created_at
+
+
+def test_a_half_call_can_be_watched_until_it_is_whole() -> None:
+    events: list[StreamEvent] = [
+        ToolUseStart(index=1, id="b", name="bash"),
+        ToolUseStart(index=0, id="a", name="glob"),
+        ToolUseDelta(index=1, json='{"comm'),
+        ToolUseDelta(index=0, json="{}"),
+        ToolUseDelta(index=1, json='and": "l'),
+    ]
+    accumulator = folded(events)
+    assert accumulator.open_uses() == [
+        (ToolUseStart(index=0, id="a", name="glob"), "{}"),
+        (ToolUseStart(index=1, id="b", name="bash"), '{"command": "l'),
+    ]
+    assert accumulator.blocks() == ()
+    accumulator.apply(ToolUseEnd(index=0, block=ToolUse(id="a", name="glob")))
+    assert [start.id for start, _ in accumulator.open_uses()] == ["b"]

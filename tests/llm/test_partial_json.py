@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omni_tui.llm.partial_json import MAX_CHARS, PartialJson
+from omni_tui.llm.partial_json import MAX_CHARS, MAX_NESTING, PartialJson
 
 
 def read(*pieces: str) -> Any:
@@ -106,3 +106,87 @@ def test_a_number_that_never_ends_is_given_up() -> None:
         partial.feed("1")
     partial.feed("}")
     assert partial.value() == {"a": "b"}
+
+
+def test_nothing_is_read_past_a_sane_depth() -> None:
+    partial = PartialJson()
+    partial.feed('{"a": ' + "[" * 20_000)
+    value, depth = partial.value(), 0
+    while value:
+        value, depth = next(iter(value.values() if isinstance(value, dict) else value)), depth + 1
+    assert depth == MAX_NESTING - 1
+
+
+def test_less_may_be_looked_at() -> None:
+    partial = PartialJson(20)
+    for _ in range(9):
+        partial.feed('{"a": "b", "c": "defghij')
+    assert partial.value() == {"a": "b", "c": "def"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", None),
+        ('{"path', None),
+        ('{"path": ', None),
+        ('{"path": "', ""),
+        ('{"path": "src/ma', "src/ma"),
+        ('{"path": "src/main.py", "path2": "x', "src/main.py"),
+        ('{"text": "long \\"quoted\\" ', None),
+        ('{"text": {"path": "inner"}, "list": ["path", "x"], "path": "outer', "outer"),
+        ('{"path": {"path": "inner"', None),
+        ('[{"path": "inner"', None),
+        ('{"path": "one", "path": "two', "two"),
+        ('{"p\\u0061th": "a\\', "a"),
+        ('{"path": "a\\n\\u00', "a\n"),
+        ('{"path": "a\\ud83d\\ude00"', "a\N{GRINNING FACE}"),
+        ('{"path": 7, "n": "path', None),
+        ('{"path": "bad \\x escape"', None),
+    ],
+)
+def test_one_string_can_be_watched(text: str, shown: str | None) -> None:
+    for cuts in (1, 3, len(text) or 1):
+        partial = PartialJson()
+        for start in range(0, len(text), cuts):
+            partial.feed(text[start : start + cuts])
+        assert partial.text("path", 100) == shown
+
+
+@given(
+    value=st.dictionaries(st.text(max_size=3), st.text() | json_values, max_size=4),
+    ascii_only=st.booleans(),
+    data=st.data(),
+)
+def test_a_watched_string_is_a_beginning_of_the_one_in_the_value(
+    value: dict[str, Any], ascii_only: bool, data: st.DataObject
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    whole, part = PartialJson(), PartialJson()
+    whole.feed(text)
+    part.feed(text[: data.draw(st.integers(0, len(text)))])
+    for name, each in value.items():
+        wanted = each if isinstance(each, str) else None
+        assert whole.text(name, len(text)) == wanted
+        begun = part.text(name, data.draw(st.integers(1, 20)))
+        # Half of a pair of surrogates stands for the character it will become.
+        assert begun is None or (wanted or "").startswith(
+            begun.rstrip("".join(map(chr, range(0xD800, 0xE000))))
+        )
+
+
+def test_to_watch_costs_no_more_the_longer_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    loads = json.loads
+
+    def counted(text: str) -> Any:
+        read.append(len(text))
+        return loads(text)
+
+    partial = PartialJson()
+    partial.feed('{"command": "')
+    monkeypatch.setattr(json, "loads", counted)
+    for _ in range(200):
+        partial.feed("x" * 300)
+        assert set(partial.text("command", 50) or "") == {"x"}
+    assert max(read) == 52

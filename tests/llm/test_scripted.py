@@ -150,3 +150,9 @@ async def test_a_function_may_answer_by_the_request() -> None:
     provider = ScriptedProvider(lambda request: request.messages[-1].text.upper())
     events = await play(provider, "loud")
     assert events[:2] == [TextStart(index=0), TextDelta(index=0, text="LOUD")]
+
+
+async def test_arguments_of_a_call_come_in_pieces() -> None:
+    provider = ScriptedProvider([[Call("f", {"x": "abcdef"}, chunk=5)]])
+    deltas = [e.json for e in await play(provider) if isinstance(e, ToolUseDelta)]
+    assert deltas == ['{"x":', ' "abc', 'def"}']

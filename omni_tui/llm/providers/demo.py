@@ -76,6 +76,8 @@ class DemoProvider:
             return Say(piece.text, chunk=12, delay=self._pace)
         if isinstance(piece, Think):
             return Think(piece.text, chunk=12, delay=self._pace)
+        if isinstance(piece, Call):
+            return Call(piece.name, piece.input, chunk=12, delay=self._pace)
         return piece
 
 

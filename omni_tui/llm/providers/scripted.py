@@ -52,11 +52,16 @@ class Think(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """Use a tool. A string as `input` is sent as it is, JSON or not."""
+    """Use a tool; the arguments stream like `Say`.
+
+    A string as `input` is sent as it is, JSON or not.
+    """
 
     name: str
     input: dict[str, Any] | str = {}
     id: str | None = None
+    chunk: int = 64
+    delay: float = 0.0
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -164,13 +169,13 @@ class ScriptedProvider:
         match piece:
             case Say(text=text):
                 yield TextStart(index=index)
-                for part in _chunks(piece):
+                for part in _chunks(text, piece.chunk):
                     await _breathe(piece.delay)
                     yield TextDelta(index=index, text=part)
                 yield TextEnd(index=index, block=Text(text=text))
             case Think(text=text):
                 yield ThinkingStart(index=index)
-                for part in _chunks(piece):
+                for part in _chunks(text, piece.chunk):
                     await _breathe(piece.delay)
                     yield ThinkingDelta(index=index, text=part)
                 thought = Thinking(text=text, signature="scripted", signed_by=self.name)
@@ -180,13 +185,14 @@ class ScriptedProvider:
                 id = piece.id or f"call_{self._calls}"
                 text = arguments if isinstance(arguments, str) else json.dumps(arguments)
                 yield ToolUseStart(index=index, id=id, name=name)
-                for start in range(0, len(text), 64):
-                    yield ToolUseDelta(index=index, json=text[start : start + 64])
+                for part in _chunks(text, piece.chunk):
+                    await _breathe(piece.delay)
+                    yield ToolUseDelta(index=index, json=part)
                 yield ToolUseEnd(index=index, block=finish_tool_use(id, name, text))
 
 
-def _chunks(piece: Say | Think) -> list[str]:
-    return [piece.text[i : i + piece.chunk] for i in range(0, len(piece.text), piece.chunk)]
+def _chunks(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 async def _breathe(delay: float) -> None:

@@ -8,8 +8,9 @@ from transcript_app import HOSTILE
 
 from omni_tui.tui.widgets.transcript.code import Painter
 from omni_tui.tui.widgets.transcript.lines import Line
-from omni_tui.tui.widgets.transcript.live import LivePart
+from omni_tui.tui.widgets.transcript.live import LivePart, LiveRow
 from omni_tui.tui.widgets.transcript.markdown import Renderer
+from omni_tui.tui.widgets.transcript.model import ToolRow
 from omni_tui.tui.widgets.transcript.palette import INK, Palette
 
 CORPUS = [
@@ -127,3 +128,23 @@ def test_no_line_is_wider_than_its_room_and_none_holds_a_control_character(
         assert all(c.isprintable() or c in "\u200d\ufffd \xa0" or c > "\x9f" for c in line.text)
         assert sum(segment.cell_length for segment in line.segments) == line.cells
         assert line.cells <= max(using.width, 8)
+
+
+class Counting:
+    """A row that tells how often it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def row(self) -> ToolRow:
+        self.asked += 1
+        return ToolRow("1", "bash", f"ls {self.asked}", "writing")
+
+
+def test_a_growing_row_is_one_line_and_asked_for_only_when_it_is_looked_at() -> None:
+    source = Counting()
+    row = LiveRow(2, source)
+    assert [row.pending, row.work(renderer(), 0.0, lambda: 0.0), row.pending] == [True, True, False]
+    assert source.asked == 0
+    (line,) = row.lines(True, renderer())
+    assert (line.text, line.bar, line.toggles) == ("  … bash  ls 1", "tool", 2)

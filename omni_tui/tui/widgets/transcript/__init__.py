@@ -3,6 +3,7 @@
 from omni_tui.tui.widgets.transcript.model import (
     CodeBlock,
     Entry,
+    GrowingRow,
     Notice,
     Part,
     Prose,
@@ -15,6 +16,7 @@ from omni_tui.tui.widgets.transcript.transcript import Transcript
 __all__ = [
     "CodeBlock",
     "Entry",
+    "GrowingRow",
     "Notice",
     "Part",
     "Prose",

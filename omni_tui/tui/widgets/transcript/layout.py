@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from omni_tui.tui.widgets.transcript.lines import Line, blank
-from omni_tui.tui.widgets.transcript.live import LivePart
+from omni_tui.tui.widgets.transcript.live import Growing
 from omni_tui.tui.widgets.transcript.markdown import Renderer
 from omni_tui.tui.widgets.transcript.model import Entry, Part, Thought, ToolRow
 from omni_tui.tui.widgets.transcript.parts import header, part_lines
@@ -36,7 +36,7 @@ def lay_out(
     unfolded: Unfolded,
     renderer: Renderer,
     before: EntryLayout | None = None,
-    live: Mapping[int, LivePart] | None = None,
+    live: Mapping[int, Growing] | None = None,
 ) -> EntryLayout:
     """The lines of `entry`; parts that are as they were in `before` are not rendered again.
 

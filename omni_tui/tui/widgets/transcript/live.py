@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from omni_tui.core.safe_text import safe
 from omni_tui.tui.widgets.transcript.blocks import Splitter
 from omni_tui.tui.widgets.transcript.lines import Line
 from omni_tui.tui.widgets.transcript.markdown import Renderer
-from omni_tui.tui.widgets.transcript.model import DeltaKind, Prose, Thought
-from omni_tui.tui.widgets.transcript.parts import as_thought, thinking, thought_line
+from omni_tui.tui.widgets.transcript.model import (
+    DeltaKind,
+    GrowingRow,
+    Prose,
+    Thought,
+    ToolRow,
+)
+from omni_tui.tui.widgets.transcript.parts import as_thought, part_lines, thinking, thought_line
 
 _SLICE = 1_024
 """Characters taken between two looks at the clock."""
@@ -121,3 +128,34 @@ class LivePart:
             self._words += len(words) - joined
         if text:
             self._between = text[-1].isspace()
+
+
+class LiveRow:
+    """A tool use that is still being written: one line, made anew when it is looked at."""
+
+    def __init__(self, index: int, source: GrowingRow) -> None:
+        self.index = index
+        self.done = False
+        self.pending = True
+        """Whether the row may have changed since it was painted."""
+        self._source = source
+
+    def part(self) -> ToolRow:
+        """The row so far."""
+        return self._source.row()
+
+    def restart(self, renderer: Renderer | None) -> None:
+        """Nothing was kept."""
+        self.pending = True
+
+    def work(self, renderer: Renderer, deadline: float, clock: Callable[[], float]) -> bool:
+        """There is nothing to parse."""
+        self.pending = False
+        return True
+
+    def lines(self, unfolded: bool, renderer: Renderer) -> list[Line]:
+        """The line of the row."""
+        return part_lines(self.part(), self.index, unfolded, renderer, "assistant")
+
+
+Growing: TypeAlias = LivePart | LiveRow

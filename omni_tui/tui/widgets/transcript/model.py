@@ -7,7 +7,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
-ToolStatus = Literal["running", "asks", "done", "failed", "rejected", "cancelled", "interrupted"]
+ToolStatus = Literal[
+    "writing", "running", "asks", "done", "failed", "rejected", "cancelled", "interrupted"
+]
 NoticeKind = Literal["error", "info", "waits"]
 DeltaKind = Literal["text", "thinking"]
 
@@ -65,6 +67,13 @@ class Entry(msgspec.Struct, frozen=True):
     position: tuple[int, int] | None = None
     parts: tuple[Part, ...] = ()
     live: bool = False
+
+
+class GrowingRow(Protocol):
+    """A tool use that is still being written."""
+
+    def row(self) -> ToolRow:
+        """What of it can be shown by now."""
 
 
 class Source(Protocol):

@@ -21,6 +21,7 @@ MAX_OUTPUT_CHARS = 65_536
 
 _COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 _MARKS = {
+    "writing": ("…", "muted"),
     "running": ("◐", "accent"),
     "asks": ("?", "warning"),
     "done": ("✓", "success"),

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from omni_tui.core.safe_text import safe
 from omni_tui.tui.widgets.transcript.layout import EntryLayout, PartLayout, lay_out
 from omni_tui.tui.widgets.transcript.lines import Line
-from omni_tui.tui.widgets.transcript.live import LivePart
+from omni_tui.tui.widgets.transcript.live import Growing, LivePart, LiveRow
 from omni_tui.tui.widgets.transcript.markdown import Renderer
 from omni_tui.tui.widgets.transcript.model import (
     DeltaKind,
     Entry,
+    GrowingRow,
     Part,
     Prose,
     Source,
@@ -32,7 +33,7 @@ class Shelf:
         self.source: Source | None = None
         self.keys: list[int] = []
         self.renderer: Renderer | None = None
-        self.live: dict[int, dict[int, LivePart]] = {}
+        self.live: dict[int, dict[int, Growing]] = {}
         self.thoughts_open = False
         self.tools_open: bool | None = None
         self._index: dict[int, int] = {}
@@ -193,16 +194,27 @@ class Shelf:
 
     def feed(self, key: int, part: int, kind: DeltaKind, delta: str) -> None:
         """Take a delta of a message that may or may not be on the path."""
-        parts = self.live.get(key)
-        if parts is None:
-            parts = self.live[key] = {}
-        growing = parts.get(part)
-        if growing is None:
-            growing = parts[part] = LivePart(kind, part)
-            for index, earlier in parts.items():
-                earlier.done = index < max(parts)
+        growing = self.live.get(key, {}).get(part)
+        if not isinstance(growing, LivePart):
+            growing = LivePart(kind, part)
+            self._begin(key, part, growing)
         growing.feed(delta)
         self._fresh.discard(key)
+
+    def grow(self, key: int, part: int, source: GrowingRow) -> None:
+        """A row of a message that may or may not be on the path is new, or has changed."""
+        growing = self.live.get(key, {}).get(part)
+        if isinstance(growing, LiveRow):
+            growing.pending = True
+        else:
+            self._begin(key, part, LiveRow(part, source))
+        self._fresh.discard(key)
+
+    def _begin(self, key: int, part: int, growing: Growing) -> None:
+        parts = self.live.setdefault(key, {})
+        parts[part] = growing
+        for index, earlier in parts.items():
+            earlier.done = index < max(parts)
 
     def work(self, deadline: float, clock: Callable[[], float]) -> bool:
         """Parse what was fed to messages of the path; whether all of it is done."""
@@ -231,8 +243,8 @@ class Shelf:
             return
         kept = list(known.parts)
         for index, growing in parts.items():
-            lines = growing.close()
-            if lines is not None and index < len(kept):
+            lines = growing.close() if isinstance(growing, LivePart) else None
+            if isinstance(growing, LivePart) and lines is not None and index < len(kept):
                 kept[index] = PartLayout(Prose(growing.text), kept[index].unfolded, lines)
         # An entry equal to the old one must be laid out too: its lines were those of the tail.
         self._layouts[key] = EntryLayout(_unsettled(known.entry), tuple(kept), known.lines)

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from omni_tui.core.safe_text import safe
-from omni_tui.tui.widgets.transcript.model import CodeBlock, DeltaKind, Prose, Source
+from omni_tui.tui.widgets.transcript.model import CodeBlock, DeltaKind, GrowingRow, Prose, Source
 from omni_tui.tui.widgets.transcript.palette import CSS
 from omni_tui.tui.widgets.transcript.parts import foldable
 from omni_tui.tui.widgets.transcript.view import FRAME, ConversationView
@@ -101,6 +101,17 @@ class Transcript(ConversationView):
     def feed(self, key: int, part_index: int, kind: DeltaKind, delta: str) -> None:
         """Add a delta to a part of a message; cheap, painted at most every `FRAME` seconds."""
         self._shelf.feed(key, part_index, kind, delta)
+        self._flush_soon()
+
+    def grow(self, key: int, part_index: int, source: GrowingRow) -> None:
+        """Show a row that is still being written; call it again when the row has changed.
+
+        Cheap: the row is asked for when it is painted, at most every `FRAME` seconds.
+        """
+        self._shelf.grow(key, part_index, source)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
         if self._flush_timer is None and self.is_mounted:
             wait = self._last_flush + FRAME - monotonic()
             if wait <= 0:
