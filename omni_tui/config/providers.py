@@ -32,6 +32,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Merged into the body of every request, and wins."""
     models: tuple[str, ...] = ()
     """Its models worth offering, the default first."""
+    silence: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Seconds without a byte after which an answer counts as broken: 60, 300 for local servers."""
     quirks: dict[str, Any] = {}
     """How it differs from the plainest form of `openai-chat`: fields of `Quirks`."""
 
@@ -77,6 +79,8 @@ def _changed(row: Endpoint, given: ProviderSettings) -> Endpoint:
         changes["dialect"] = given.api
     if given.api_key_env is not None:
         changes["key_env"] = (given.api_key_env,)
+    if given.silence is not None:
+        changes["silence"] = given.silence
     if given.models:
         changes["models"] = given.models
     return msgspec.structs.replace(row, **changes)

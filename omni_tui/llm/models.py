@@ -150,6 +150,7 @@ def make_provider(endpoint: Endpoint) -> Provider:
         "api_key_env": endpoint.key_env,
         "headers": endpoint.headers,
         "extra_body": endpoint.extra_body,
+        "silence": endpoint.silence,
     }
     if dialect == "anthropic":
         from omni_tui.llm.providers.anthropic import AnthropicProvider

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from wire.made import closing, opening, text, wrap
 from wire.server import Reply, sse_server
@@ -19,7 +20,6 @@ from omni_tui.core.stream import Done, Failed
 from omni_tui.llm.api import stream_events
 from omni_tui.llm.models import ProviderRegistry, is_ready
 from omni_tui.llm.providers.base import Request
-from omni_tui.llm.providers.quirks import Quirks
 from omni_tui.llm.providers.table import ENDPOINTS
 from omni_tui.llm.retry import RetryPolicy
 
@@ -115,9 +115,10 @@ def test_a_row_of_the_table_is_changed_field_by_field() -> None:
     assert changed(headers={"a": "b"}).headers == {**row.headers, "a": "b"}
     assert changed(extra_body={"a": 1}).extra_body == {**row.extra_body, "a": 1}
     assert changed(models=("m",)).models == ("m",)
+    assert changed(silence=5.0).silence == 5.0
     quirks = changed(quirks={"pdf": False}).quirks
     assert quirks != row.quirks
-    assert quirks == Quirks(thinking="openrouter", reports_cost=True, output=row.quirks.output)
+    assert quirks == msgspec.structs.replace(row.quirks, pdf=False)
 
 
 def test_the_table_keeps_its_order_behind_ones_own() -> None:

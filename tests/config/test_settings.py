@@ -41,6 +41,7 @@ api_key_env = "BOX_KEY"
 headers = { "x-team" = "blue" }
 extra_body = { "top_k" = 20 }
 models = ["large", "small"]
+silence = 120
 quirks = { thinking = "effort", pdf = true }
 
 [models."box/large"]
@@ -87,6 +88,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
                 "headers": {"x-team": "blue"},
                 "extra_body": {"top_k": 20},
                 "models": ("large", "small"),
+                "silence": 120.0,
                 "quirks": {"thinking": "effort", "pdf": True},
             }
         },

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from wire.server import Reply, sse_server
 
-from omni_tui.core.errors import ConfigError, UnknownModelError
-from omni_tui.core.stream import Done, StreamEvent
+from omni_tui.core.errors import BrokenStreamError, ConfigError, UnknownModelError
+from omni_tui.core.messages import Message
+from omni_tui.core.stream import Done, Failed, StreamEvent
 from omni_tui.llm.models import ProviderRegistry, make_provider, parse_model
 from omni_tui.llm.providers.anthropic import AnthropicProvider
 from omni_tui.llm.providers.base import Model, Request
 from omni_tui.llm.providers.openai_chat import ChatProvider
 from omni_tui.llm.providers.openai_responses import ResponsesProvider
-from omni_tui.llm.providers.table import ENDPOINTS
+from omni_tui.llm.providers.table import ENDPOINTS, Endpoint
 from omni_tui.llm.providers.wire import WireProvider
 
 MAP = "LLM_MODEL_PROVIDER_INFERENCE_MAP"
@@ -197,3 +199,21 @@ def test_ollama_can_be_elsewhere(monkeypatch: pytest.MonkeyPatch, host: str, url
     provider = make_provider(ENDPOINTS["ollama"])
     assert isinstance(provider, ChatProvider)
     assert provider.base_url == url
+
+
+def test_servers_on_this_machine_may_be_silent_for_longer() -> None:
+    hosted = {row.silence for row in ENDPOINTS.values() if not row.is_local}
+    local = {row.silence for row in ENDPOINTS.values() if row.is_local}
+    assert (hosted, local) == ({60.0}, {300.0})
+
+
+async def test_the_silence_of_a_row_is_what_its_provider_waits() -> None:
+    with sse_server(Reply(ending="stall")) as server:
+        row = Endpoint(name="box", base_url=server.url, silence=0.1)
+        provider = make_provider(row)
+        request = Request(model="m", messages=(Message.user("Hello"),))
+        (event,) = [event async for event in provider.stream(request)]
+        await provider.close()
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, BrokenStreamError)
+    assert "fell silent" in event.error.message

@@ -12,6 +12,9 @@ from omni_tui.llm.providers.quirks import Quirks
 Dialect: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
 FactsStyle: TypeAlias = Literal["ollama", "llamacpp", "lmstudio"]
 
+SILENCE = 60.0
+LOCAL_SILENCE = 300.0
+
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
@@ -30,6 +33,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Merged into the body of every request, and wins."""
     models: tuple[str, ...] = ()
     """Sensible models, the default first."""
+    silence: float = SILENCE
+    """Seconds without a byte after which an answer counts as broken. A server on this machine may
+    read a long prompt for minutes before it says anything."""
     facts: FactsStyle | None = None
     """How a server on this machine is asked about its models, beyond their list."""
 
@@ -142,16 +148,28 @@ _ROWS = (
         base_url="http://127.0.0.1:11434/v1",
         url_env="OLLAMA_HOST",
         quirks=Quirks(thinking="effort"),
+        silence=LOCAL_SILENCE,
         facts="ollama",
     ),
-    Endpoint(name="llamacpp", base_url="http://127.0.0.1:8080/v1", facts="llamacpp"),
+    Endpoint(
+        name="llamacpp",
+        base_url="http://127.0.0.1:8080/v1",
+        silence=LOCAL_SILENCE,
+        facts="llamacpp",
+    ),
     Endpoint(
         name="lmstudio",
         base_url="http://127.0.0.1:1234/v1",
         quirks=Quirks(thinking="effort"),
+        silence=LOCAL_SILENCE,
         facts="lmstudio",
     ),
-    Endpoint(name="vllm", base_url="http://127.0.0.1:8000/v1", quirks=Quirks(thinking="effort")),
+    Endpoint(
+        name="vllm",
+        base_url="http://127.0.0.1:8000/v1",
+        quirks=Quirks(thinking="effort"),
+        silence=LOCAL_SILENCE,
+    ),
 )
 
 ALIASES = MappingProxyType({"llama.cpp": "llamacpp"})

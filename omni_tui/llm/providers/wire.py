@@ -25,10 +25,10 @@ from omni_tui.llm.providers.assembly import Assembly
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.faults import Origin, out_of_time, page_instead_of_stream
 from omni_tui.llm.providers.reading import Reading
+from omni_tui.llm.providers.table import SILENCE
 from omni_tui.llm.signatures import keep_own
 
 CONNECT_TIMEOUT = 10.0
-SILENCE = 60.0
 _DRAIN = 0.1
 
 _encoder = msgspec.json.Encoder()
