@@ -119,22 +119,23 @@ def _reads(row: Mapping[str, Any], known: ModelInfo | None) -> Any:
 
 
 def _litellm_prices(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    def four(suffix: str) -> dict[str, float]:
+    def at(suffix: str) -> dict[str, float]:
         keys = {
             "input": "input_cost_per_token",
             "output": "output_cost_per_token",
             "cache_read": "cache_read_input_token_cost",
             "cache_write": "cache_creation_input_token_cost",
+            "cache_write_long": "cache_creation_input_token_cost_above_1hr",
         }
         found = {field: row.get(f"{key}{suffix}") for field, key in keys.items()}
         return {f: round(value * PER, 6) for f, value in found.items() if value is not None}
 
-    prices: dict[str, Any] = four("")
+    prices: dict[str, Any] = at("")
     if not {"input", "output"} <= prices.keys():
         return None
     tiers = []
     for size in (100, 128, 200, 256, 272, 512):
-        tier = four(f"_above_{size}k_tokens")
+        tier = at(f"_above_{size}k_tokens")
         if {"input", "output"} <= tier.keys():
             tiers.append({"above": size * 1000, **tier})
     return {**prices, "tiers": tiers}

@@ -68,10 +68,10 @@ async def stream_events(
                 async for event in events:
                     is_over = isinstance(event, _ENDS)
                     if isinstance(event, Failed):
-                        failed = with_cost(target, event)
+                        failed = with_cost(target, event, asked.options.cache)
                         break
                     if isinstance(event, Done):
-                        yield with_cost(target, event)
+                        yield with_cost(target, event, asked.options.cache)
                         return
                     yield event
                     count += 1

@@ -26,6 +26,7 @@ class PriceTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Price
     cache_read: Price | None = None
     cache_write: Price | None = None
+    cache_write_long: Price | None = None
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,17 +40,24 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens read from the prompt cache; `None` when no other price than `input` is known."""
     cache_write: Price | None = None
     """Tokens written to the prompt cache; `None` like `cache_read`."""
+    cache_write_long: Price | None = None
+    """Tokens written to be kept an hour; `None` when no other price than `cache_write` is known."""
     tiers: tuple[PriceTier, ...] = ()
     """What long requests cost, the lowest limit first."""
 
-    def cost(self, usage: Usage) -> float:
-        """US dollars for one request. A sum of requests has no price of its own: tiers differ."""
+    def cost(self, usage: Usage, *, kept_long: bool = False) -> float:
+        """US dollars for one request. A sum of requests has no price of its own: tiers differ.
+
+        `kept_long` says that what was written to the prompt cache is kept for an hour.
+        """
         applied: Prices | PriceTier = self
         for tier in self.tiers:
             if usage.read > tier.above:
                 applied = tier
         read = applied.input if applied.cache_read is None else applied.cache_read
         written = applied.input if applied.cache_write is None else applied.cache_write
+        if kept_long and applied.cache_write_long is not None:
+            written = applied.cache_write_long
         total = (
             usage.input * applied.input
             + usage.output * applied.output

@@ -52,7 +52,9 @@ def test_a_model_is_found_without_a_network_or_a_cache() -> None:
     assert info.context == 1_000_000
     assert info.inputs == ("text", "image", "pdf")
     assert info.tools
-    assert info.prices == Prices(input=3, output=15, cache_read=0.3, cache_write=3.75)
+    assert info.prices == Prices(
+        input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_long=6
+    )
 
 
 def test_thousands_of_models_are_known_and_listed_in_order() -> None:

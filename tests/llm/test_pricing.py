@@ -14,7 +14,8 @@ from omni_tui.llm.api import stream_events
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.model_info import Prices, PriceTier
 from omni_tui.llm.pricing import with_cost
-from omni_tui.llm.providers.base import Model, Request
+from omni_tui.llm.providers.base import CacheHint, Model, Options, Request
+from omni_tui.llm.providers.table import ENDPOINTS
 from omni_tui.llm.retry import RetryPolicy
 
 MILLION = 1_000_000
@@ -65,8 +66,26 @@ def test_a_long_request_is_priced_by_its_tier_as_a_whole(usage: Usage, dollars: 
     assert prices.cost(usage) == pytest.approx(dollars)
 
 
+def test_what_is_kept_for_an_hour_costs_more_where_that_has_a_price() -> None:
+    prices = Prices(
+        input=2,
+        output=10,
+        cache_write=2.5,
+        cache_write_long=4,
+        tiers=(PriceTier(above=5 * MILLION, input=4, output=20, cache_write_long=8),),
+    )
+    written = Usage(cache_write=MILLION)
+    assert prices.cost(written) == pytest.approx(2.5)
+    assert prices.cost(written, kept_long=True) == pytest.approx(4)
+    assert prices.cost(Usage(cache_write=6 * MILLION), kept_long=True) == pytest.approx(48)
+    assert FOUR.cost(written, kept_long=True) == pytest.approx(2.5)
+
+
 CATALOG = Catalog(
     overrides={
+        "box/kept": {
+            "prices": {"input": 2, "output": 10, "cache_write": 2.5, "cache_write_long": 4}
+        },
         "box/priced": {"prices": {"input": 2, "output": 10, "cache_read": 0.2}},
         "box/free": {"prices": {"input": 0, "output": 0}},
         "box/known": {"context": 1000},
@@ -97,9 +116,14 @@ def ended(usage: Usage) -> Done:
     return Done(stop_reason="stop", usage=usage)
 
 
-async def cost(name: str, *events: StreamEvent, catalog: Catalog | None = CATALOG) -> float | None:
+async def cost(
+    name: str,
+    *events: StreamEvent,
+    catalog: Catalog | None = CATALOG,
+    cache: CacheHint | None = None,
+) -> float | None:
     model = Model(Box(*events), name, catalog)
-    request = Request(model=name, messages=(Message.user("hi"),))
+    request = Request(model=name, messages=(Message.user("hi"),), options=Options(cache=cache))
     seen = [e async for e in stream_events(model, request, retry=RetryPolicy(max_retries=0))]
     assert isinstance(seen[-1], Done | Failed)
     return seen[-1].usage.cost
@@ -110,6 +134,22 @@ SOME = Usage(input=1000, output=100, cache_read=10_000)
 
 async def test_a_step_is_priced_where_it_ends() -> None:
     assert await cost("priced", ended(SOME)) == pytest.approx(0.005)
+
+
+async def test_a_step_that_keeps_its_prompt_for_an_hour_is_priced_so() -> None:
+    written = ended(Usage(cache_write=MILLION))
+    assert await cost("kept", written, cache="short") == pytest.approx(2.5)
+    assert await cost("kept", written, cache="long") == pytest.approx(4)
+    failed = Failed(error=BrokenStreamError("cut"), usage=written.usage)
+    assert await cost("kept", TextStart(index=0), failed, cache="long") == pytest.approx(4)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS["anthropic"].models)
+def test_what_an_hour_costs_is_known_of_the_claude_models_of_today(name: str) -> None:
+    info = Catalog().get(f"anthropic/{name}")
+    assert info is not None
+    assert info.prices is not None
+    assert info.prices.cache_write_long == pytest.approx(2 * info.prices.input)
 
 
 async def test_a_step_that_fails_after_it_began_is_priced_too() -> None:
