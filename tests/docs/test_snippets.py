@@ -107,4 +107,5 @@ def test_the_examples_run_and_print_what_they_say(
 
 
 def test_there_are_examples() -> None:
-    assert {"README.md", "llm.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "llm.md", "models.md"} <= {page.name for page in PAGES}
+    assert {*ROOT.glob("docs/providers/*.md")} <= {*PAGES}

@@ -51,7 +51,10 @@ class Backend(ABC):
 
     @abstractmethod
     def play(self, *answers: Answer) -> None:
-        """Give these answers, one to each request; skips the test when the server cannot."""
+        """Give these answers, one to each request; skips the test when the server cannot.
+
+        Whether a server thinks aloud is its own affair: llmock does not.
+        """
 
     @property
     @abstractmethod
@@ -116,8 +119,6 @@ class Mocked(Backend):
 
     def play(self, *answers: Answer) -> None:
         for answer in answers:
-            if answer.thinking:
-                pytest.skip("llmock 0.2.2 has no thinking in any dialect")
             if answer.stop == "refusal" and self.dialect == "responses":
                 pytest.skip("llmock 0.2.2 ends every Responses stream as completed or cut")
             if answer.status != 200:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from backends import Answer, Backend, Mocked, loopback
+from backends import Answer, Backend, Loopback, Mocked, loopback
 from llmock.pytest_plugin import LLMock
 from wire.made import DIALECTS
 from wire_helpers import check_rules
@@ -18,6 +18,7 @@ from omni_tui.core.messages import Attachment, Message, Text, Thinking, ToolResu
 from omni_tui.core.stream import Done, Failed, Response, StreamEvent, TextDelta
 from omni_tui.core.tool import Tool, tool
 from omni_tui.llm.api import generate_text, stream_text
+from omni_tui.llm.providers.base import Options
 from omni_tui.llm.retry import RetryPolicy
 
 PIXEL = (
@@ -75,16 +76,34 @@ async def test_text(backend: Backend) -> None:
     assert response.model
 
 
+SEALS = {
+    "anthropic": "c2lnbmVk",
+    "responses": json.dumps({"id": "rs_1", "encrypted_content": "c2lnbmVk"}),
+    "chat": None,
+}
+
+
 async def test_thinking(backend: Backend) -> None:
+    """Both servers are asked to think, and told again what was thought; one thinks aloud."""
     backend.play(Answer(thinking="Hm, well.", text="Hello."), Answer(text="Bye."))
-    response = await ask(backend)
-    thought, said = response.message.content
-    assert isinstance(thought, Thinking)
-    assert thought.text == "Hm, well."
-    assert said == Text(text="Hello.")
-    await ask(backend, Message.user("Hello"), response.message, Message.user("Bye"))
-    sent = json.dumps(backend.bodies[1])
-    assert ("c2lnbmVk" in sent) is (backend.dialect != "chat"), "what was signed goes back"
+    hard = Options(thinking="high")
+    response = await generate_text(backend.model, "Hello", options=hard, retry=QUICK)
+    assert response.text == "Hello."
+    thought = Thinking(text="Hm, well.", signature=SEALS[backend.dialect])
+    if isinstance(backend, Loopback):
+        (heard, _) = response.message.content
+        assert isinstance(heard, Thinking)
+        assert heard.text == thought.text
+        thought = heard
+    told = Message.assistant((thought, Text(text="Hello.")))
+    history = (Message.user("Hello"), told, Message.user("Bye"))
+    last = await generate_text(backend.model, history, options=hard, retry=QUICK)
+    assert last.text == "Bye."
+    asked, sent = backend.bodies
+    field = {"anthropic": "thinking", "responses": "reasoning"}.get(backend.dialect)
+    assert field is None or {field} <= asked.keys() & sent.keys()
+    signed = "c2lnbmVk" in json.dumps(sent)
+    assert signed is (backend.dialect != "chat"), "what was signed goes back"
 
 
 async def test_a_tool_round(backend: Backend) -> None:
