@@ -37,6 +37,7 @@ _TOO_LONG = re.compile(
     r"|exceeds? the (?:available|maximum) (?:context|token)",
     re.IGNORECASE,
 )
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _NO_QUOTA = ("insufficient_quota", "billing_error", "billing_hard_limit_reached")
 _STATUS_OF_WORD = {
     "overloaded_error": 529,
@@ -59,6 +60,13 @@ _STATUS_OF_WORD = {
     "invalid_prompt": 400,
     "context_length_exceeded": 400,
     "request_too_large": 413,
+    "resource_exhausted": 429,
+    "unavailable": 503,
+    "internal": 500,
+    "deadline_exceeded": 504,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "invalid_argument": 400,
 }
 
 
@@ -151,7 +159,7 @@ def out_of_time(origin: Origin, seconds: float) -> BrokenStreamError:
 def _from_body(body: Any, headers: Mapping[str, str], origin: Origin) -> ProviderError:
     """An error event inside a stream: its words stand in for the status code."""
     fields = _fields(body)
-    for word in (fields.get("code"), fields.get("type")):
+    for word in (fields.get("code"), fields.get("type"), fields.get("status")):
         if isinstance(word, int) and 300 <= word < 600:
             return _from_status(word, body, headers, origin)
         if isinstance(word, str) and word.lower() in _STATUS_OF_WORD:
@@ -202,6 +210,8 @@ def _rate_limit(
         error.retryable = False
         return error
     retry_after = _retry_after(headers)
+    if retry_after is None:
+        retry_after = _retry_delay(fields)
     if retry_after is not None:
         details["retry_after"] = retry_after
     wait = f"wait {retry_after:g} s" if retry_after else "wait a moment"
@@ -290,6 +300,17 @@ def _message(body: Any, origin: Origin) -> str:
 def _one_line(text: str, origin: Origin) -> str:
     text = redact(" ".join(text[: MAX_MESSAGE * 4].split()), origin.secrets)
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
+
+
+def _retry_delay(fields: Mapping[str, Any]) -> float | None:
+    """Seconds to wait, as Google says it: among the details of the error, not in a header."""
+    details = fields.get("details")
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+        found = _SECONDS.fullmatch(delay) if isinstance(delay, str) else None
+        if found is not None:
+            return float(found[1])
+    return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

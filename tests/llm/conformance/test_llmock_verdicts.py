@@ -147,6 +147,23 @@ async def test_quotas_are_kept_by_waiting_as_long_as_is_asked(mocked: Mocked) ->
     mocked.llmock.assert_resilient(strict=True)
 
 
+async def test_a_cancel_of_a_wait_needs_no_more_than_turns_of_the_loop(mocked: Mocked) -> None:
+    mocked.llmock.rate_limit(retry_after=50)
+    waiting = asyncio.Event()
+
+    async def ask() -> None:
+        await generate_text(mocked.model, "Hello", on_retry=lambda *_: waiting.set())
+
+    asking = asyncio.create_task(ask())
+    await waiting.wait()
+    await asyncio.sleep(0)
+    asking.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asking.cancelled()
+    assert len(mocked.llmock.requests) == 1
+
+
 async def test_a_wait_that_is_too_long_is_not_begun(mocked: Mocked) -> None:
     mocked.llmock.rate_limit(retry_after=3600)
     with pytest.raises(RateLimitError) as caught:

@@ -76,6 +76,12 @@ def test_without_words_the_status_speaks(body: Any) -> None:
         ({"code": 502, "message": "x"}, OverloadedError),
         ({"code": 429, "message": "x"}, RateLimitError),
         ({"code": "server_error"}, OverloadedError),
+        ({"status": "RESOURCE_EXHAUSTED", "message": "x"}, RateLimitError),
+        ({"code": 429, "status": "UNAVAILABLE", "message": "x"}, RateLimitError),
+        ({"status": "UNAVAILABLE", "message": "x"}, OverloadedError),
+        ({"status": "INTERNAL", "message": "x"}, OverloadedError),
+        ({"status": "PERMISSION_DENIED", "message": "x"}, AuthError),
+        ({"status": "INVALID_ARGUMENT", "message": "x"}, RequestError),
         ({"code": "never_heard_of", "message": "x"}, OverloadedError),
         ({}, OverloadedError),
         ("x", OverloadedError),
@@ -137,6 +143,24 @@ def test_no_quota_is_not_worth_a_retry() -> None:
 def test_waits_that_are_asked_for(headers: dict[str, str], seconds: float | None) -> None:
     assert error(Refused(429, None, headers)).details.get("retry_after") == seconds
     assert error(Refused(503, None, headers)).details.get("retry_after") == seconds
+
+
+@pytest.mark.parametrize(
+    ("details", "seconds"),
+    [
+        ([{"@type": "x"}, {"retryDelay": "34.5s"}], 34.5),
+        ([{"retryDelay": "34"}], None),
+        ([{"retryDelay": 34}, 3, None], None),
+        ([{"retryDelay": f"{'9' * 400}s"}], None),
+        ("34s", None),
+        (None, None),
+    ],
+)
+def test_a_wait_google_asks_for_among_the_details(details: Any, seconds: float | None) -> None:
+    body = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details}}
+    for sent in (body, [body]):
+        assert error(Refused(429, sent)).details.get("retry_after") == seconds
+    assert error(Refused(429, body, {"retry-after": "2"})).details["retry_after"] == 2.0
 
 
 def test_a_wait_until_a_date() -> None:
