@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from omni_tui.agent.backends import backend_turn
 from omni_tui.agent.chain import HookChain
 from omni_tui.agent.decisions import Answer, Continue, Halt
 from omni_tui.agent.events import (
@@ -125,8 +126,8 @@ class Engine(Hooks):
         await self._pre_run()
 
     def new_turn(self, run: Run) -> Turn:
-        """What runs the next turn."""
-        return Turn(self, run)
+        """What runs the next turn: our own loop, or an agent that owns its own."""
+        return (backend_turn(self.model) or Turn)(self, run)
 
     def emit(self, payload: Any, run: Run | None = None) -> None:
         """Send an event to every listener; it belongs to the run under way, or to `run`."""

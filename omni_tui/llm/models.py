@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from omni_tui.core.errors import ConfigError, UnknownModelError
+from omni_tui.llm.backends import BACKENDS, LoopOwner
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.providers.base import Model, Provider
 from omni_tui.llm.providers.table import ALIASES, ENDPOINTS, INFERENCE, Endpoint
@@ -71,8 +72,8 @@ class ProviderRegistry:
         await self.close()
 
     def names(self) -> list[str]:
-        """All providers, in the order of the table; `demo` last."""
-        return list(dict.fromkeys((*self._factories, *self.endpoints, DEMO)))
+        """All providers, in the order of the table; agents that own their loop and `demo` last."""
+        return list(dict.fromkeys((*self._factories, *self.endpoints, *BACKENDS, DEMO)))
 
     def get(self, name: str) -> Provider:
         """The provider called `name`; raises `UnknownModelError` when there is none."""
@@ -91,12 +92,14 @@ class ProviderRegistry:
         return Model(self.get(provider), name, self.catalog)
 
     def available(self) -> list[str]:
-        """The providers that can be asked now: `is_ready`, or made by the caller.
+        """The providers that can be asked now: `is_ready`, installed, or made by the caller.
 
         Servers on this machine are not among them: whether one answers, `local_models` finds out.
+        Looks for programs on the `PATH`.
         """
         ready = [name for name, endpoint in self.endpoints.items() if is_ready(endpoint)]
-        return list(dict.fromkeys((*self._factories, *ready)))
+        installed = [name for name, backend in BACKENDS.items() if backend.find() is not None]
+        return list(dict.fromkeys((*self._factories, *ready, *installed)))
 
     def default_model(self) -> str | None:
         """The first model of the first provider that is ready and names one; else `None`."""
@@ -124,6 +127,8 @@ class ProviderRegistry:
             return self._factories[name]()
         if name in self.endpoints:
             return make_provider(self.endpoints[name])
+        if name in BACKENDS:
+            return LoopOwner(name)
         if name == DEMO:
             from omni_tui.llm.providers.demo import DemoProvider
 

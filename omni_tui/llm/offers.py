@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from omni_tui.llm.backends import BACKENDS
 from omni_tui.llm.local import local_models
 from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.models import DEMO, DEMO_MODEL, ProviderRegistry
@@ -83,8 +84,8 @@ def _offers(registry: ProviderRegistry, local: list[str], everything: bool) -> l
 
 
 def _named(registry: ProviderRegistry, name: str) -> Iterator[str]:
-    endpoint = registry.endpoints.get(name)
-    yield from (f"{name}/{model}" for model in endpoint.models) if endpoint is not None else ()
+    row = registry.endpoints.get(name) or BACKENDS.get(name)
+    yield from (f"{name}/{model}" for model in row.models) if row is not None else ()
 
 
 def _known(registry: ProviderRegistry, name: str, everything: bool) -> Iterator[str]:
