@@ -16,6 +16,8 @@ from command import COMMAND, environment, omni
 from wire.made import closing, opening, text, tool, wrap
 from wire.server import Reply, SSEServer, sse_server
 
+from omni_tui.cli import exit_codes
+from omni_tui.cli.reports import Result
 from omni_tui.session.store.sqlite import SQLiteStore
 
 Omni = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -361,3 +363,13 @@ def test_an_unknown_format_is_a_usage_error(run: Omni) -> None:
     done = run("-p", "hi", "--output-format", "yaml")
     assert done.returncode == 2
     assert "stream-json" in done.stderr
+
+
+def test_the_page_names_every_field_and_every_exit_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "index.md").read_text("utf-8")
+    assert [name for name in Result.__struct_fields__ if f"`{name}`" not in page] == []
+    codes = {value for value in vars(exit_codes).values() if isinstance(value, int)}
+    numbers = {
+        int(n) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.M) for n in row.split(",")
+    }
+    assert numbers == codes - {exit_codes.HANGUP}
