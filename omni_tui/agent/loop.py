@@ -111,6 +111,8 @@ class Loop:
         if isinstance(decision, Halt):
             self.run.error = error
         self._break_off("failed", error)
+        if not self.agent.keep_partial and self.content is not None:
+            self.agent.emit(PromptReturned(content=self.content, reason="error"))
         return await self._boundary("error", decision, None, error)
 
     async def _boundary(
