@@ -143,7 +143,7 @@ def _row(offer: Offer) -> dict[str, Any]:
     for field in ModelInfo.__struct_fields__:
         row[field] = getattr(offer.info, field)
     if (known := offer.info.prices) is not None:
-        fields = ("input", "output", "cache_read", "cache_write")
+        fields = ("input", "output", "cache_read", "cache_write", "cache_write_long")
         row["prices"] = {field: getattr(known, field) for field in fields}
         row["prices"]["tiers"] = [
             {field: getattr(tier, field) for field in ("above", *fields)} for tier in known.tiers

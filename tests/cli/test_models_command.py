@@ -122,6 +122,7 @@ def test_json_has_the_same_keys_on_every_row(run: Run) -> None:
         "output": 15.0,
         "cache_read": 0.3,
         "cache_write": 3.75,
+        "cache_write_long": 6.0,
         "tiers": [],
     }
     assert known["demo/chat"]["prices"] is None

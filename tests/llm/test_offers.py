@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from wire.pages import Page, PageServer, page_server
 
+from omni_tui.llm.backends import BACKENDS
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.local import local_models
 from omni_tui.llm.model_info import ModelInfo
@@ -27,6 +29,12 @@ CATALOG = Catalog(
         "server/llama3": {"context": 8000},
     }
 )
+
+
+@pytest.fixture(autouse=True)
+def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No agent is installed that owns its loop."""
+    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.fixture
@@ -94,6 +102,7 @@ async def test_everything_is_what_needs_a_key_too_after_the_rest(
         "hosted/extra",
         "hosted/paint",
         "hosted/unsaid",
+        *(f"{name}/{model}" for name, row in BACKENDS.items() for model in row.models),
     ]
 
 
