@@ -16,7 +16,7 @@ import msgspec
 
 from omni_tui.agent.backends.earlier import sign
 from omni_tui.agent.decisions import Answer, Execute, Halt, Pause, Provide, Reject, Stop
-from omni_tui.agent.events import Outcome, Paused, ToolFinished, ToolStarted
+from omni_tui.agent.events import Outcome, Paused, Resumed, ToolFinished, ToolOutput, ToolStarted
 from omni_tui.agent.execute import refused
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.turn import STOPPED, Turn
@@ -63,7 +63,7 @@ class BackendTurn(Turn):
         """Set when a hook or the limit of steps wants the turn to end here."""
         self._answers: dict[str, Answer] = {}
         self._started: dict[str, float] = {}
-        self._asking = asyncio.Lock()
+        self._judging = asyncio.Lock()
 
     @abstractmethod
     async def _steps(self) -> Outcome: ...
@@ -170,6 +170,10 @@ class BackendTurn(Turn):
             self._started[use_id] = time.monotonic()
             self.agent.emit(ToolStarted(tool_use=use))
 
+    def tool_says(self, use_id: str, text: str) -> None:
+        """Show a piece of what a running tool puts out."""
+        self.agent.emit(ToolOutput(tool_use_id=use_id, text=text))
+
     async def tool_finished(self, result: ToolResult) -> bool:
         """Take the result of a tool; whether it was the last one of the message.
 
@@ -235,25 +239,33 @@ class BackendTurn(Turn):
         leave: then a person is asked, for `reason`. An answer's `input` is in the words of `known`.
         """
         known = known or use
-        async with self._asking:
+        async with self._judging:
             decision = await self.agent.chain.handle_tool_use(known)
             answer = decision = decision or Pause(reason)
             if isinstance(decision, Pause):
-                uses = [each.id for each in self.open_uses]
-                answer = await self._ask(
-                    Paused(
-                        reason=decision.reason,
-                        tool_use=known,
-                        details=decision.details,
-                        position=uses.index(use.id) + 1 if use.id in uses else 1,
-                        total=max(len(uses), 1),
-                    )
-                )
+                answer = await self._put(use, known, decision)
         assert not isinstance(answer, Pause)
         self._answers[use.id] = answer
         if isinstance(answer, Execute):
             self.tool_started(use.id)
         return answer
+
+    async def _put(self, use: ToolUse, known: ToolUse, pause: Pause) -> Answer:
+        """Ask a person; when the question is withdrawn meanwhile, say that nobody is asked now."""
+        uses = [each.id for each in self.open_uses]
+        question = Paused(
+            reason=pause.reason,
+            tool_use=known,
+            details=pause.details,
+            position=uses.index(use.id) + 1 if use.id in uses else 1,
+            total=max(len(uses), 1),
+        )
+        try:
+            return await self._ask(question)
+        except asyncio.CancelledError:
+            self.agent.set_status("busy")
+            self.agent.emit(Resumed(tool_use_id=use.id))
+            raise
 
     # Marks
 
