@@ -355,8 +355,10 @@ class Agent(Engine):
 
     def health(self) -> Health:
         """What a monitor wants to know."""
+        # Between `prompt` and the first step of the run nobody was told yet that it is busy.
+        has_begun = self._run is not None and self.status == "idle"
         return Health(
-            status=self.status,
+            status="busy" if has_begun else self.status,
             busy=self._run is not None,
             turns=self._turns,
             message_count=self.committed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from omni_tui.agent.state import Poll
 from omni_tui.core.errors import AgentError
 from omni_tui.core.messages import Content
 from omni_tui.core.stream import Response
+
+A = TypeVar("A", bound=Agent)
 
 MAX_PENDING = 100
 """Prompts that may wait for one agent, where it does not say otherwise."""
@@ -52,10 +54,11 @@ class AgentSupervisor:
     ) -> None:
         await self.close()
 
-    async def start(self, agent: type[Agent] | Agent, name: str, **options: Any) -> Agent:
+    async def start(self, agent: type[A] | A, name: str, /, **options: Any) -> A:
         """Start an agent, made of a class with these `options` or given as it is.
 
-        `max_pending` is 100 for those made here. May be called from a hook of another agent.
+        `max_pending` is 100 for those made here. May be called from a hook of another agent. A
+        class that wants to know its name takes it as one of its own options.
 
         Raises `AgentError` when the name is taken or the agent's `init` fails.
         """

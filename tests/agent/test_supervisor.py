@@ -121,3 +121,26 @@ async def test_agents_may_talk_and_one_may_start_another_from_a_hook() -> None:
         agents.unhalt("parent")
         assert agents.status("parent").status == "idle"
         assert agents.cancel("parent") is False
+
+
+async def test_an_agent_is_busy_from_its_prompt_on() -> None:
+    async with AgentSupervisor() as agents:
+        agent = await agents.start(Agent, "a", **scripted("Hi"))
+        request = agents.tell("a", "Hello")
+        now = agents.status("a")
+        assert (now.status, now.current, agent.health().busy) == ("busy", request, True)
+        assert agent.run is not None
+        await agent.run
+        assert (agents.status("a").status, agents.status("a").current) == ("idle", None)
+
+
+async def test_an_agent_may_take_its_name_as_an_option_and_comes_back_as_what_it_is() -> None:
+    class Named(Agent):
+        def __init__(self, *, name: str, **options: Any) -> None:
+            super().__init__(**options)
+            self.name = name
+
+    async with AgentSupervisor() as agents:
+        made = await agents.start(Named, "alice", name="alice", **scripted())
+        given = await agents.start(Named(name="bob", **scripted()), "bob")
+        assert (made.name, given.name) == ("alice", "bob")
