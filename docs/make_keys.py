@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from omni_tui.config.keymap import ACTIONS, CONTEXTS, key_label
+from omni_tui.tui.commands import COMMANDS, SHORT
 
 HEAD = """\
 # Keys
@@ -21,6 +22,14 @@ actions in one place, an unknown action and a key no terminal can send are refus
 `Ctrl+[`, `Ctrl+I` and `Ctrl+M` arrive as Escape, Tab and Enter and cannot be used.
 """
 
+COMMANDS_HEAD = """\
+## Commands
+
+Written in the composer. Every action that counts anywhere is one by its id (`/session.new`).
+
+| command | what it does |
+|---|---|"""
+
 
 def page() -> str:
     """The whole page."""
@@ -33,7 +42,17 @@ def page() -> str:
         ]
         parts.append("\n".join([f"## {title}", "", "| key | what it does | id |", "|---|---|---|"]))
         parts[-1] += "\n" + "\n".join(rows) + "\n"
+    parts.append("\n".join([COMMANDS_HEAD, *_commands(), ""]))
     return "\n".join(parts)
+
+
+def _commands() -> list[str]:
+    short = " ".join(f"`/{name}`" for name in SHORT)
+    return [
+        *(f"| `{command}` | {words} |" for command, words in COMMANDS),
+        "",
+        f"Short names: {short}.",
+    ]
 
 
 def _keys(keys: tuple[str, ...]) -> str:

@@ -80,6 +80,8 @@ class Session:
         self.model = model
         self.tree = tree or Tree()
         self.setup = setup or Setup()
+        self.options = overlay(self.setup.options, record.options)
+        """How the model is asked: as the set-up says, but for what this session has of its own."""
         self.runs: dict[str, BranchRun] = {}
         """The runs under way, by run id."""
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
@@ -101,11 +103,6 @@ class Session:
     def title(self) -> str | None:
         """What the session is called; `None` until it has a first answer."""
         return self.record.title
-
-    @property
-    def options(self) -> Options:
-        """How the model is asked: as the set-up says, but for what this session has of its own."""
-        return overlay(self.setup.options, self.record.options)
 
     @property
     def is_busy(self) -> bool:
@@ -302,6 +299,7 @@ class Session:
         options = choose(self.record.options, chosen)
         if options != self.record.options:
             self._change(options=options)
+            self.options = overlay(self.setup.options, options)
 
     def set_draft(self, text: str, at: int | None) -> None:
         """Keep what is written but not sent at a node; empty text forgets it."""

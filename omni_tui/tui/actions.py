@@ -6,83 +6,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from omni_tui.agent.decisions import Answer
-from omni_tui.config.keymap import ACTIONS
 from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Node
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
+from omni_tui.tui.drafts import DraftActions
 from omni_tui.tui.view import LIVE
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
     from omni_tui.session.session import Session
-    from omni_tui.tui.app import OmniApp
     from omni_tui.tui.view import SessionView
-    from omni_tui.tui.widgets.composer import Composer
-    from omni_tui.tui.widgets.transcript import Transcript
     from omni_tui.tui.widgets.tree_pane import TreePane
 
-    Base = Screen[None]
-else:
-    Base = object
 
-HISTORY = 200
-"""How many earlier prompts Up can bring back."""
-
-
-class ChatActions(Base):
+class ChatActions(DraftActions):
     """The `action_*` methods of the chat screen, and what its widgets ask for."""
 
     if TYPE_CHECKING:
-        app: OmniApp
-        session: Session
         view: SessionView
-        editing: int | None
-        preview: int | None
-        composer: Composer
-        transcript: Transcript
         tree_pane: TreePane
 
         @property
         def is_narrow(self) -> bool: ...
-        def refresh_conversation(self, *, fresh: bool = False) -> None: ...
-        def refresh_bars(self) -> None: ...
         def want_tree(self, wanted: bool | None) -> None: ...
 
     # Writing
-
-    def submit(self, text: str) -> None:
-        """Send what is written, or do what it commands."""
-        session = self.session
-        run = session.active_run
-        if run is not None and run.paused is not None and not text.strip():
-            self.ask_if_needed()
-            return
-        if not text.strip():
-            return
-        if self.app.run_command(text):
-            self.composer.write("")
-            return
-        try:
-            if self.editing is not None:
-                session.edit(self.editing, text)
-            else:
-                session.prompt(text)
-        except OmniError as error:
-            self._say(f"{error} Your text is kept.")
-            return
-        self.editing = self.preview = None
-        session.set_draft("", session.tree.head)
-        self.composer.write("")
-        self.refresh_conversation()
-        self.transcript.scroll_end(animate=False)
-
-    def asked_before(self) -> Sequence[str]:
-        """The prompts of this session, oldest first."""
-        nodes = self.session.tree.nodes
-        prompts = [node for node in nodes.values() if node.kind == "prompt"]
-        return [node.message.text for node in prompts[-HISTORY:]]
 
     def action_composer_focus(self) -> None:
         """Go back to writing."""
@@ -93,7 +41,8 @@ class ChatActions(Base):
 
     def action_composer_quit(self) -> None:
         """Leave, when nothing is written."""
-        self.app.exit()
+        if not self.composer.text and not self.chips:
+            self.app.exit()
 
     # Running
 
@@ -101,7 +50,7 @@ class ChatActions(Base):
         """One step outward: stop the run, else leave the composer, else go to the tree."""
         if self.editing is not None and self.focused is self.composer:
             self.editing = None
-            self.composer.write(self.session.draft(self.session.tree.head))
+            self.take_up_draft()
             self.refresh_bars()
         elif self.focused is self.tree_pane:
             self.action_composer_focus()
@@ -131,6 +80,8 @@ class ChatActions(Base):
             pass
         elif self.composer.text:
             self.composer.write("")
+        elif self.chips:
+            self.detach("all")
         else:
             self.app.quit_on_second_press()
 
@@ -233,13 +184,7 @@ class ChatActions(Base):
         """Write the turn's prompt anew, in the composer."""
         if (node := self._chosen()) is None:
             return
-        prompt = self.session.tree.turn_prompt(node.id)
-        if self.editing is None:
-            self.session.set_draft(self.composer.text, self.session.tree.head)
-        self.editing = prompt.id
-        self.composer.write(prompt.message.text)
-        self.composer.focus()
-        self.refresh_bars()
+        self.take_up(self.session.tree.turn_prompt(node.id))
 
     def action_message_sibling_previous(self) -> None:
         """Show the version before this one."""
@@ -327,11 +272,11 @@ class ChatActions(Base):
         """Make the branch that holds this node the active one."""
         session = self.session
         if self.editing is None:
-            session.set_draft(self.composer.text, session.tree.head)
+            self.keep_draft()
         self.editing = self.preview = None
         session.navigate(node_id)
         self.refresh_conversation()
-        self.composer.write(session.draft(session.tree.head))
+        self.take_up_draft()
         if not keep_focus:
             if self.is_narrow:
                 self.want_tree(None)
@@ -380,8 +325,12 @@ class ChatActions(Base):
         self.app.show_sessions()
 
     def action_model_choose(self) -> None:
-        """Choose the model of this session."""
+        """Choose the model of this session, and how much it thinks."""
         self.app.choose_model()
+
+    def action_model_effort(self) -> None:
+        """Choose how much the model thinks before it answers."""
+        self.app.choose_effort()
 
     def action_theme_choose(self) -> None:
         """Choose a theme and see it at once."""
@@ -400,31 +349,3 @@ class ChatActions(Base):
 
     def _say(self, text: str) -> None:
         self.app.notify(safe_line(text, 300), markup=False, timeout=4)
-
-
-def commands() -> dict[str, str]:
-    """Slash command to action id: `/session.new`, and its short form where it is unique."""
-    names: dict[str, str] = {}
-    for action in ACTIONS:
-        if action.context != "app":
-            continue
-        names[action.id] = action.id
-    return {**names, **SHORT}
-
-
-SHORT = {
-    "new": "session.new",
-    "sessions": "session.list",
-    "help": "app.help",
-    "quit": "app.quit",
-    "theme": "theme.choose",
-    "model": "model.choose",
-    "tree": "tree.focus",
-    "thinking": "view.thinking",
-    "tools": "view.tools",
-    "edit": "message.edit",
-    "again": "run.again",
-    "regenerate": "message.regenerate",
-    "continue": "message.continue",
-    "copy": "message.copy",
-}

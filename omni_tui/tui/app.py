@@ -25,8 +25,8 @@ from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
-from omni_tui.tui.actions import commands
 from omni_tui.tui.answers import GRACE
+from omni_tui.tui.choosing import Choosing, own_level
 from omni_tui.tui.keys import method
 from omni_tui.tui.screens.chat import ChatScreen
 
@@ -36,7 +36,7 @@ QUIT_WITHIN = 2.0
 """Seconds between two presses of Ctrl+C that leave."""
 
 
-class OmniApp(App[None]):
+class OmniApp(Choosing, App[None]):
     """Runs inside the session manager, which outlives it."""
 
     TITLE = "omni-tui"
@@ -126,6 +126,9 @@ class OmniApp(App[None]):
         except OmniError:
             return
         await asyncio.to_thread(provider.prepare)
+        if self.session.options.thinking is not None:
+            await self.look_up_model()  # to say how much it thinks only if it does
+            self.chat.refresh_bars()
 
     # Sessions
 
@@ -134,7 +137,7 @@ class OmniApp(App[None]):
         before = self.session
         if session is before:
             return
-        before.set_draft(self.chat.composer.text, before.tree.head)
+        self.chat.keep_draft()
         self.session = session
         self.manager.keep(session.id)
         self.chat.show(session)
@@ -142,9 +145,12 @@ class OmniApp(App[None]):
         self._import_provider()
 
     def new_session(self) -> None:
-        """Start a session with the model and system prompt of this one."""
-        system = self.session.record.system
-        self.open_session(self.manager.create(model=self.session.model, system=system))
+        """Start a session with the model, the thinking and the system prompt of this one."""
+        before = self.session
+        level = own_level(before)
+        options = {} if level is None else {"thinking": level}
+        system = before.record.system
+        self.open_session(self.manager.create(model=before.model, system=system, options=options))
 
     def show_sessions(self) -> None:
         """Find and open a session."""
@@ -167,7 +173,8 @@ class OmniApp(App[None]):
         self.open_session(session)
 
     def session_deleted(self, id: str) -> None:
-        """The session in view is gone: start another."""
+        """A session is gone; if it was in view, start another."""
+        self.chat.forget_drafts(id)
         if id == self.session.id:
             self.session = self.manager.create(system=self.session.record.system)
             self.chat.show(self.session)
@@ -188,83 +195,16 @@ class OmniApp(App[None]):
                 markup=False,
             )
 
-    # Choosing
-
-    def choose_theme(self) -> None:
-        """Choose a theme and see it at once."""
-        from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
-
-        before = self.theme
-
-        def preview(name: str) -> None:
-            self.theme = name
-
-        def chosen(name: str | None) -> None:
-            self.theme = name or before
-
-        choices = [Choice(name, name) for name in self.omni_themes]
-        self.push_screen(ChooseDialog("theme", choices, before, preview), chosen)
-
-    def next_theme(self) -> None:
-        """Take the next theme."""
-        names = self.omni_themes
-        place = names.index(self.theme) + 1 if self.theme in names else 0
-        self.theme = names[place % len(names)]
-
-    def choose_model(self) -> None:
-        """Choose the model this session uses from now on."""
-        self.run_worker(self._choose_model(), group="model", exclusive=True)
-
-    async def _choose_model(self) -> None:
-        from omni_tui.llm.offers import find_offers
-        from omni_tui.tui.dialogs.choose_model import ChooseModelDialog
-
-        current = str(self.session.model)
-        offers = await find_offers(self.manager.registry)
-        chosen = await self.push_screen_wait(ChooseModelDialog(offers, current))
-        if chosen is not None and chosen != current:
-            self.use_model(chosen)
-
-    def use_model(self, name: str) -> None:
-        """Use this model in the session from the next run on."""
-        try:
-            self.session.set_model(self.manager.registry.resolve(name))
-        except OmniError as error:
-            self.notify(safe_line(str(error), 300), severity="error", markup=False)
-            return
-        self.chat.refresh_bars()
-        self._import_provider()
-
     def show_help(self) -> None:
         """Show the keys."""
         from omni_tui.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.keymap))
 
-    # Commands
-
-    def run_command(self, text: str) -> bool:
-        """Do what a slash command says; whether it was one."""
-        if not text.startswith("/"):
-            return False
-        name, _, rest = text[1:].strip().partition(" ")
-        rest = rest.strip()
-        if name == "title" and rest:
-            self.session.rename(rest)
-        elif name == "model" and rest:
-            self.use_model(rest)
-        elif (action := commands().get(name)) is not None:
-            getattr(self.chat, f"action_{method(action)}")()
-        else:
-            return False
-        return True
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every action that has a meaning anywhere."""
         for action in ACTIONS:
-            if action.context in ("app", "transcript") and hasattr(
-                self.chat, f"action_{method(action.id)}"
-            ):
+            if action.context != "tree" and hasattr(self.chat, f"action_{method(action.id)}"):
                 title = f"{action.group}: {action.label}"
                 yield SystemCommand(
                     title, action.help, getattr(self.chat, f"action_{method(action.id)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from omni_tui.core.messages import Attachment, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe_line
@@ -10,6 +11,7 @@ from omni_tui.core.usage import Usage
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.tree import Node
+from omni_tui.tui.attached import facts_of, name_of
 from omni_tui.tui.tool_view import seconds, tool_row
 from omni_tui.tui.widgets.transcript.model import (
     Entry,
@@ -22,6 +24,9 @@ from omni_tui.tui.widgets.transcript.model import (
 
 LIVE = 0
 """The key of the entry still being written; node ids begin at 1."""
+
+LONG_PROMPT = 50_000
+"""Bytes of a stored prompt from which it probably holds a file."""
 
 
 class SessionView:
@@ -45,11 +50,14 @@ class SessionView:
             self.keys.append(LIVE)
 
     def size(self, key: int) -> tuple[int, int]:
-        """(characters, newlines), from the stored form: no message is decoded for it."""
+        """(characters, newlines), from the stored form: hardly a message is decoded for it."""
         if key == LIVE:
             return (200, 4)
-        raw = self._nodes[key].raw
-        return len(raw), raw.count(b"\\n")
+        node = self._nodes[key]
+        if node.kind == "prompt" and len(node.raw) > LONG_PROMPT:
+            text = node.message.text  # most of it may be a picture, of which no line is shown
+            return len(text), text.count("\n")
+        return len(node.raw), node.raw.count(b"\\n")
 
     def entry(self, key: int) -> Entry:
         """The message with its surroundings, as it is now; of the live one, only its header."""
@@ -65,7 +73,12 @@ class SessionView:
         return Entry(key=LIVE, role="assistant", name=name, live=True)
 
     def _prompt(self, node: Node) -> Entry:
-        parts = [part for block in node.message.content for part in _plain_part(block)]
+        parts: list[Part] = []
+        for is_file, blocks in groupby(node.message.content, lambda b: isinstance(b, Attachment)):
+            if is_file:
+                parts.append(_files(blocks))
+            else:
+                parts += [part for block in blocks for part in _plain_part(block)]
         return Entry(
             key=node.id,
             role="user",
@@ -196,14 +209,20 @@ def is_writing(run: BranchRun) -> bool:
     return run.session.tree.nodes[run.tip].kind in ("prompt", "results")
 
 
+def _files(blocks: Iterable[object]) -> Notice:
+    """What is attached, one line each."""
+    files = [block for block in blocks if isinstance(block, Attachment)]
+    return Notice(
+        "info", "\n".join(f"▪ {safe_line(name_of(file), 60)} · {facts_of(file)}" for file in files)
+    )
+
+
 def _plain_part(block: object) -> list[Part]:
     match block:
         case Text(text=text):
             return [Prose(text)]
         case Thinking(text=text) if text:
             return [Thought(text)]
-        case Attachment(media_type=media_type, name=name):
-            return [Notice("info", f"attached {safe_line(name or media_type)}")]
         case _:
             return []
 

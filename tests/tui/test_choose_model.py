@@ -11,7 +11,8 @@ from textual.widgets import Input
 
 from omni_tui.llm.model_info import ModelInfo, Prices
 from omni_tui.llm.offers import Offer
-from omni_tui.tui.dialogs.choose_model import AT_ONCE, ChooseModelDialog
+from omni_tui.llm.providers.base import ThinkingLevel
+from omni_tui.tui.dialogs.choose_model import AT_ONCE, ChooseModelDialog, ModelChoice
 from omni_tui.tui.widgets.rows import RowList
 
 NOTHING = "nothing was chosen yet"
@@ -29,10 +30,18 @@ class Host(App[None]):
 
     dialog_grace = 0
 
-    def __init__(self, offers: Sequence[Offer], current: str) -> None:
+    def __init__(
+        self,
+        offers: Sequence[Offer],
+        current: str,
+        *,
+        level: ThinkingLevel | None = None,
+        default: ThinkingLevel | None = None,
+    ) -> None:
         super().__init__()
-        self.dialog = ChooseModelDialog(offers, current)
+        self.dialog = ChooseModelDialog(offers, current, level=level, default=default)
         self.chosen: str | None = NOTHING
+        self.level: ThinkingLevel | None = None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"omni-muted": "gray", "omni-warn": "yellow"}
@@ -40,8 +49,9 @@ class Host(App[None]):
     def on_mount(self) -> None:
         self.push_screen(self.dialog, self.keep)
 
-    def keep(self, chosen: str | None) -> None:
-        self.chosen = chosen
+    def keep(self, chosen: ModelChoice | None) -> None:
+        self.chosen = None if chosen is None else chosen.model
+        self.level = None if chosen is None else chosen.level
 
     def rows(self) -> int:
         return self.dialog.query_one(RowList).option_count
@@ -49,6 +59,10 @@ class Host(App[None]):
     def hint(self) -> str:
         (line,) = self.dialog.query(".hint")
         return str(line.render()) if line.display else ""
+
+    def thinking(self) -> str:
+        (line,) = self.dialog.query(".level")
+        return str(line.render())
 
 
 async def type_(pilot: Pilot[None], text: str) -> None:
@@ -122,3 +136,71 @@ async def test_names_of_models_are_no_markup() -> None:
         text = "\n".join(strip.text for strip in app.dialog._compositor.render_strips())
         assert "[b]bold[/b]" in text
         assert "\x1b" not in text
+
+
+# How much it thinks
+
+THINKER = offer("maker/thinker", reasoning=True)
+TALKER = offer("maker/talker", reasoning=False)
+STRANGER = offer("maker/stranger")
+
+
+async def test_left_and_right_change_how_much_a_model_thinks() -> None:
+    app = Host([THINKER, TALKER], "maker/thinker")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert app.thinking() == "thinking  ‹ default ›   ←→"
+        await pilot.press("left", "right", "right")
+        assert "‹ low ›" in app.thinking()
+        await pilot.press(*["right"] * 9)
+        assert "‹ max ›" in app.thinking()
+        await pilot.press("left", "enter")
+        assert (app.chosen, app.level) == ("maker/thinker", "xhigh")
+
+
+async def test_what_is_chosen_and_what_the_settings_say_is_shown() -> None:
+    app = Host([THINKER, TALKER], "maker/thinker", level="off", default="high")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert "‹ off ›" in app.thinking()
+        await pilot.press("left")
+        assert "‹ default, high ›" in app.thinking()
+        await pilot.press("enter")
+        assert (app.chosen, app.level) == ("maker/thinker", None)
+
+
+@pytest.mark.parametrize("other", [TALKER, STRANGER])
+async def test_only_a_model_known_to_think_is_offered_levels(other: Offer) -> None:
+    app = Host([THINKER, other], "maker/thinker", level="low")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("right", "down")
+        assert app.thinking() == ""
+        await pilot.press("right", "enter")
+        assert (app.chosen, app.level) == (other.id, "low")
+
+
+async def test_the_level_follows_what_typing_finds() -> None:
+    app = Host([TALKER, *MANY, THINKER], "maker/talker")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await type_(pilot, "thiker")
+        await pilot.press("left", "left", "left")
+        assert app.thinking() == ""
+        await type_(pilot, "n")
+        assert "‹ default ›" in app.thinking()
+        await pilot.press("right", "enter")
+        assert (app.chosen, app.level) == ("maker/thinker", "off")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_the_level_is_seen_under_a_long_list(size: tuple[int, int]) -> None:
+    app = Host([THINKER, *MANY], "maker/thinker", level="high")
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        lines = [strip.text for strip in app.dialog._compositor.render_strips()]
+        (level,) = [place for place, line in enumerate(lines) if "‹ high ›" in line]
+        (more,) = [place for place, line in enumerate(lines) if "401 more" in line]
+        (last,) = [place for place, line in enumerate(lines) if "enter chooses" in line]
+        assert more < level < last
+        assert sum("maker/model" in line for line in lines[:more]) >= 4

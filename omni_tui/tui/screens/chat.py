@@ -21,6 +21,7 @@ from omni_tui.tui.keys import bindings, hints
 from omni_tui.tui.marks import mark_of
 from omni_tui.tui.view import LIVE, SessionView, count
 from omni_tui.tui.widgets.bars import Bar, Piece, Rule
+from omni_tui.tui.widgets.chips import ChipLine
 from omni_tui.tui.widgets.composer import Composer
 from omni_tui.tui.widgets.transcript import Transcript
 from omni_tui.tui.widgets.tree_pane import TreePane
@@ -66,6 +67,8 @@ class ChatScreen(ChatActions, Screen[None]):
         """The prompt being written anew in the composer."""
         self.preview: int | None = None
         """The node of another branch now looked at."""
+        self.chips = []
+        self.kept_chips = {}
         self._bridge = Bridge(self)
         self._clock: Timer | None = None
         self._retry: tuple[float, Retrying] | None = None
@@ -78,6 +81,7 @@ class ChatScreen(ChatActions, Screen[None]):
             with Vertical(id="talk"):
                 yield Talk(id="transcript")
         yield Rule(id="rule")
+        yield ChipLine(id="chips")
         yield Composer(id="composer")
         yield Bar(id="status")
 
@@ -88,12 +92,11 @@ class ChatScreen(ChatActions, Screen[None]):
         self._body = self.query_one("#body")
         self._title = self.query_one("#title", Bar)
         self._rule = self.query_one(Rule)
+        self.chip_line = self.query_one(ChipLine)
         self._status = self.query_one("#status", Bar)
         self.tree_pane.ascii = self.app.settings.ui.ascii
         self.composer.asked_before = self.asked_before
-        self.composer.set_keys(
-            self.app.keymap["composer.send"], self.app.keymap["composer.newline"]
-        )
+        self.composer.set_keys(self.app.keymap)
         self.show(self.session)
 
     # Showing a session
@@ -104,7 +107,7 @@ class ChatScreen(ChatActions, Screen[None]):
         self.editing = self.preview = self._retry = None
         self._bridge.attach(session)
         self.refresh_conversation(fresh=True)
-        self.composer.write(session.draft(session.tree.head))
+        self.take_up_draft()
         self.composer.focus()
         self.call_after_refresh(self.ask_if_needed)
 
@@ -184,7 +187,10 @@ class ChatScreen(ChatActions, Screen[None]):
         elif self.is_narrow and session.tree.head is not None:
             active, every = self.tree_pane.counts
             left.append(Piece(f"   {active}/{every}"))
-        self._title.show(left, [Piece(safe_line(str(session.model), 60))])
+        right = [Piece(safe_line(str(session.model), 60))]
+        if level := self.app.level:
+            right.append(Piece(f" · {level}" if self.is_narrow else f" · thinking {level}"))
+        self._title.show(left, right)
         self._show_rule()
         self._show_status()
 
@@ -275,7 +281,8 @@ class ChatScreen(ChatActions, Screen[None]):
     def make_room(self, rows: int) -> None:
         """End the conversation above a dialog of this many rows in the composer's place."""
         self.composer.styles.max_height = 1 if rows else None
-        self._body.styles.margin = (0, 0, max(0, rows - 2), 0)  # the rule and one line
+        covered = 3 if self.chip_line.display else 2  # the rule, the chips and one line
+        self._body.styles.margin = (0, 0, max(0, rows - covered), 0)
 
     def on_screen_suspend(self) -> None:
         self._show_status()
@@ -310,6 +317,11 @@ class ChatScreen(ChatActions, Screen[None]):
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
         self.submit(event.text)
+
+    @on(Composer.Changed)
+    def _written(self) -> None:
+        if self.chips:
+            self.show_chips()
 
     @on(TreePane.Previewed)
     def _previewed(self, event: TreePane.Previewed) -> None:

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from omni_tui.config.keymap import ACTIONS, CONTEXTS, Context, key_label
-from omni_tui.tui.actions import commands
+from omni_tui.tui.commands import COMMANDS, commands
 from omni_tui.tui.widgets.rows import Hanging, Sheet
 
 KEY_WIDTH = 24
@@ -60,8 +60,7 @@ class HelpScreen(ModalScreen[None]):
             *(
                 self._line(command, words)
                 for command, words in (
-                    ("/title TEXT", "Name this session."),
-                    ("/model PROVIDER/MODEL", "Use another model from here on."),
+                    *COMMANDS,
                     ("/new  /sessions  /theme", "And every action above by its name."),
                 )
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from textual import events
 from textual.binding import Binding
@@ -10,6 +10,10 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from omni_tui.core.safe_text import safe
+from omni_tui.tui.keys import method
+
+WHEN_EMPTY = ("composer.detach", "composer.quit")
+"""Actions whose keys are the editor's as soon as there is anything to edit."""
 
 
 class Composer(TextArea):
@@ -51,15 +55,18 @@ class Composer(TextArea):
         self.cursor_blink = False
         self.asked_before: Callable[[], Sequence[str]] = lambda: ()
         """What was asked before, oldest first."""
+        self._send = self._newline = frozenset[str]()
+        self._when_empty: Mapping[str, str] = {}
         self._recalled: int | None = None
         self._kept = ""
 
-    def set_keys(self, send: Sequence[str], newline: Sequence[str]) -> None:
-        """Bind the keys that send and that start a new line."""
-        self._send, self._newline = frozenset(send), frozenset(newline)
-
-    _send = frozenset({"enter"})
-    _newline = frozenset({"shift+enter", "alt+enter", "ctrl+j"})
+    def set_keys(self, keymap: Mapping[str, Sequence[str]]) -> None:
+        """Bind the keys that send, that start a line, and that count while nothing is written."""
+        self._send = frozenset(keymap["composer.send"])
+        self._newline = frozenset(keymap["composer.newline"])
+        self._when_empty = {
+            key: f"screen.{method(action)}" for action in WHEN_EMPTY for key in keymap[action]
+        }
 
     BINDINGS = [
         Binding("ctrl+c", "screen.interrupt", show=False),
@@ -77,6 +84,9 @@ class Composer(TextArea):
                 self.insert("\n")
             else:
                 self.post_message(self.Submitted(self.text))
+        elif not self.text and (action := self._when_empty.get(event.key)) is not None:
+            event.prevent_default().stop()
+            await self.run_action(action)
         elif self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1):
             event.prevent_default().stop()
 

@@ -1,0 +1,221 @@
+"""What is being written: the text, what is attached to it, and the branch it is for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from omni_tui.core.errors import AttachmentError, OmniError
+from omni_tui.core.messages import Attachment, Block, Text
+from omni_tui.core.safe_text import safe_line
+from omni_tui.tui.attached import Chip, read_attachment
+from omni_tui.tui.commands import run_command
+from omni_tui.tui.keys import hints
+from omni_tui.tui.widgets.bars import Piece
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from omni_tui.session.node import Node
+    from omni_tui.session.session import Session
+    from omni_tui.tui.app import OmniApp
+    from omni_tui.tui.widgets.chips import ChipLine
+    from omni_tui.tui.widgets.composer import Composer
+    from omni_tui.tui.widgets.transcript import Transcript
+
+    Base = Screen[None]
+else:
+    Base = object
+
+HISTORY = 200
+"""How many earlier prompts Up can bring back."""
+
+ATTACH_HINT = "an image, a PDF or a text file: its path, or an http(s) address"
+
+
+class DraftActions(Base):
+    """Writes, attaches and sends; part of the chat screen.
+
+    The text of a branch's draft is the session's; what is attached to it is kept here, and ends
+    with the application.
+    """
+
+    if TYPE_CHECKING:
+        app: OmniApp
+        session: Session
+        editing: int | None
+        preview: int | None
+        composer: Composer
+        transcript: Transcript
+        chip_line: ChipLine
+
+        def refresh_conversation(self, *, fresh: bool = False) -> None: ...
+        def refresh_bars(self) -> None: ...
+        def ask_if_needed(self) -> None: ...
+
+    chips: list[Chip]
+    """What goes with the message in the composer."""
+    kept_chips: dict[tuple[str, int], list[Chip]]
+    """What goes with the drafts of other branches, by session and head."""
+
+    # Coming and going
+
+    def keep_draft(self) -> None:
+        """Put what is written away with the branch it is for."""
+        head = self.session.tree.head
+        self.session.set_draft(self.composer.text, head)
+        if self.chips:
+            self.kept_chips[self.session.id, head or 0] = self.chips
+
+    def take_up_draft(self) -> None:
+        """Go on with what was written on this branch."""
+        head = self.session.tree.head
+        self.composer.write(self.session.draft(head))
+        self.chips = self.kept_chips.pop((self.session.id, head or 0), [])
+        self.show_chips()
+
+    def take_up(self, prompt: Node) -> None:
+        """Write this prompt anew; what was written on the branch is put away."""
+        if self.editing is None:
+            self.keep_draft()
+        self.editing = prompt.id
+        blocks = prompt.message.content
+        self.chips = [Chip.of(block) for block in blocks if isinstance(block, Attachment)]
+        self.composer.write(prompt.message.text)
+        self.composer.focus()
+        self.show_chips()
+        self.refresh_bars()
+
+    def forget_drafts(self, session_id: str) -> None:
+        """Let go of what was attached in a session that is gone."""
+        for key in [key for key in self.kept_chips if key[0] == session_id]:
+            del self.kept_chips[key]
+
+    def asked_before(self) -> Sequence[str]:
+        """The prompts of this session that have words, oldest first."""
+        nodes = self.session.tree.nodes
+        prompts = [node for node in nodes.values() if node.kind == "prompt"]
+        return [text for node in prompts[-HISTORY:] if (text := node.message.text)]
+
+    # Sending
+
+    def submit(self, text: str) -> None:
+        """Send what is written, or do what it commands."""
+        session = self.session
+        run = session.active_run
+        is_empty = not text.strip() and not self.chips
+        if is_empty and run is not None and run.paused is not None:
+            self.ask_if_needed()
+        if is_empty or run_command(self.app, text):
+            return
+        content = self._content(text)
+        if content is None:
+            return
+        try:
+            if self.editing is not None:
+                session.edit(self.editing, content)
+            else:
+                session.prompt(content)
+        except OmniError as error:
+            self.app.notify(safe_line(f"{error} Nothing you wrote is lost.", 400), markup=False)
+            return
+        self.editing = self.preview = None
+        session.set_draft("", session.tree.head)
+        self.composer.write("")
+        self.chips = []
+        self.show_chips()
+        self.refresh_conversation()
+        self.transcript.scroll_end(animate=False)
+
+    def _content(self, text: str) -> list[Block] | None:
+        """What is sent; `None`, and a word about it, while some of it is still being read."""
+        content: list[Block] = []
+        for chip in self.chips:
+            if chip.attachment is None:
+                name = safe_line(chip.name, 60)
+                self.app.notify(safe_line(f"still reading {name}", 100), markup=False, timeout=3)
+                return None
+            content.append(chip.attachment)
+        return [*content, Text(text=text)] if text.strip() else content
+
+    # Attaching
+
+    def action_composer_attach(self) -> None:
+        """Ask for a file, and attach it to the message being written."""
+        self.run_worker(self._ask_for_file(), group="ask for a file", exclusive=True)
+
+    async def _ask_for_file(self) -> None:
+        from omni_tui.tui.dialogs.text import TextDialog
+
+        text = problem = ""
+        while True:
+            dialog = TextDialog("attach", text, hint=ATTACH_HINT, problem=problem)
+            answer = await self.app.push_screen_wait(dialog)
+            if answer is None or not answer.strip():
+                return
+            error = await self._read(answer)
+            if error is None:
+                return
+            text, problem = answer, safe_line(str(error), 300)
+
+    def attach(self, text: str) -> None:
+        """Attach what a path or an address leads to; the command comes back where it fails."""
+        self.run_worker(self._attach_file(text), group="attach")
+
+    async def _attach_file(self, text: str) -> None:
+        chips = self.chips
+        error = await self._read(text)
+        if error is None:
+            return
+        self.app.notify(
+            safe_line(str(error), 300),
+            title="not attached",
+            severity="error",
+            markup=False,
+            timeout=8,
+        )
+        if chips is self.chips and not self.composer.text:
+            self.composer.write(f"/attach {text}")
+
+    async def _read(self, text: str) -> AttachmentError | None:
+        """Read into the draft of now, whatever is looked at when that is done."""
+        chips, chip = self.chips, Chip(text.strip().rpartition("/")[2] or text)
+        chips.append(chip)
+        self.show_chips()
+        cwd = self.session.setup.cwd or self.app.cwd
+        try:
+            attachment = await asyncio.to_thread(read_attachment, text, cwd)
+            await self.app.look_up_model()  # so that sending need not wait for the disk
+        except AttachmentError as error:
+            if chip in chips:
+                chips.remove(chip)
+            return error
+        finally:
+            self.call_later(self.show_chips)
+        if chip in chips:
+            chips[chips.index(chip)] = Chip.of(attachment)
+        return None
+
+    def action_composer_detach(self) -> None:
+        """Take the last attachment off the message being written."""
+        self.detach()
+
+    def detach(self, name: str = "") -> None:
+        """Take one attachment off: the last, the last of this name, or `all` of them."""
+        fitting = [chip for chip in self.chips if name in ("", "all", chip.name)]
+        if not fitting:
+            what = f"nothing attached is called {name}" if name and self.chips else ""
+            self.app.notify(safe_line(what or "nothing is attached", 200), markup=False, timeout=4)
+        for chip in fitting if name == "all" else fitting[-1:]:
+            self.chips.remove(chip)
+        self.show_chips()
+
+    def show_chips(self) -> None:
+        """Show what is attached, and the key that takes it off where it does that."""
+        keys = []
+        if self.chips and not self.composer.text:
+            keys = hints(self.app.keymap, ("composer.detach",))
+        self.chip_line.show_chips(
+            self.chips, [(Piece(f"  {key}", "accent"), Piece(f" {verb}")) for key, verb in keys]
+        )
