@@ -155,7 +155,12 @@ class Choosing(Base):
 
     async def _may_think(self) -> bool:
         """Whether the session's model has levels; says so if it has not."""
+        from omni_tui.llm.offers import find_offers
+
         info = await self.look_up_model()
+        if info is None:
+            await find_offers(self.manager.registry)  # a server on this machine may know it
+            info = await self.look_up_model()
         if info is not None and info.reasoning:
             return True
         model = safe_line(str(self.session.model), 60)

@@ -9,6 +9,7 @@ from screen_app import ShownApp, chat_is_up, press, press_to, say, text, until
 from textual.pilot import Pilot
 
 from omni_tui.llm.catalog import Catalog
+from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options
 from omni_tui.llm.providers.scripted import ScriptedProvider
@@ -42,7 +43,7 @@ def thinking_app(
 
 @pytest.fixture(autouse=True)
 def _no_local_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def none(registry: object) -> list[Any]:
+    async def none(registry: object) -> list[ModelInfo]:
         return []
 
     monkeypatch.setattr("omni_tui.llm.offers.local_models", none)
@@ -135,6 +136,21 @@ async def test_a_model_that_is_not_known_to_think_is_offered_no_level(
         assert all(reason in toast for toast in toasts(app))
         assert app.screen is app.chat
         assert app.session.record.options == {}
+
+
+async def test_a_server_on_this_machine_is_asked_whether_its_model_thinks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answers(registry: object) -> list[ModelInfo]:
+        return [ModelInfo(id="ollama/deep", reasoning=True)]
+
+    monkeypatch.setattr("omni_tui.llm.offers.local_models", answers)
+    app, _ = thinking_app("ollama/deep")
+    async with app.run_test(size=(120, 24)) as pilot:
+        await chat_is_up(pilot)
+        await effort(pilot, "high")
+        assert title(pilot).endswith("ollama/deep · thinking high")
+        assert toasts(app) == []
 
 
 async def test_a_setting_is_neither_sent_nor_shown_where_the_model_does_not_think() -> None:
