@@ -33,6 +33,7 @@ from omni_tui.core.errors import (
 )
 from omni_tui.core.messages import Content, Message, as_blocks
 from omni_tui.core.stream import Response
+from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool, ToolContext
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model, Options, OutputFormat
@@ -64,6 +65,7 @@ class Agent(Engine):
         registry: Finds providers; its own by default, closed with the agent.
         journal: Where completed messages are written down.
         session_id: Told to tools.
+        telemetry: Who is told what the agent does.
         depth: How many agents stand above this one.
 
     Raises `ConfigError` subclasses and `UnknownModelError` on first use, not here.
@@ -90,6 +92,7 @@ class Agent(Engine):
         registry: ProviderRegistry | None = None,
         journal: Journal | None = None,
         session_id: str | None = None,
+        telemetry: Telemetry | None = None,
         depth: int = 0,
     ) -> None:
         if max_steps is not None and max_steps < 1:
@@ -100,6 +103,7 @@ class Agent(Engine):
             max_pending=max_pending,
             journal=journal,
             session_id=session_id,
+            telemetry=telemetry,
         )
         self.model = model
         self.system = system
@@ -162,6 +166,7 @@ class Agent(Engine):
             await asyncio.wait([self._job])
         if is_first and self._stage != "new":
             await self.chain.terminate("closed")
+            self.observe("agent.stop", reason="closed")
         for subscription in list(self._subscriptions):
             subscription.close()
         if self._own_registry:
@@ -202,6 +207,7 @@ class Agent(Engine):
             run = Run(self, as_blocks(content))
             self.queue.add(run)
             self._requests.add(run)
+            self.observe("queue.queued", depth=len(self.queue.runs), queued=run.id)
             self._queue_changed()
             return run
         if content is not None and when_busy == "steer" and self._run is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -32,6 +34,7 @@ from omni_tui.agent.subscription import Subscription
 from omni_tui.agent.turn import Turn
 from omni_tui.core.errors import AgentError, CancelledRequestError
 from omni_tui.core.messages import Block, Message, as_blocks
+from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool, ToolContext
 from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
@@ -65,10 +68,13 @@ class Engine(Hooks):
         max_pending: int,
         journal: Journal | None,
         session_id: str | None,
+        telemetry: Telemetry | None,
     ) -> None:
         self.chain = HookChain((*hooks, self))
         self.session_id = session_id
         self.journal = journal
+        self.telemetry = telemetry or Telemetry()
+        self.id = uuid.uuid4().hex[:16]
         self.history: list[Message] = list(messages)
         """Committed and pending messages; read `messages` from outside."""
         self.committed = len(self.history)
@@ -152,9 +158,30 @@ class Engine(Hooks):
         for subscription in self._subscriptions:
             subscription.put(event)
 
+    def observe(self, name: str, /, **facts: Any) -> None:
+        """Tell telemetry that something happened."""
+        if self.telemetry.is_on:
+            self.telemetry.tell(name, **self._who(), **facts)
+
+    def span(self, name: str, /, **facts: Any) -> AbstractContextManager[dict[str, Any]]:
+        """Tell telemetry when something begins and how it ends; see `Telemetry.span`."""
+        who = self._who() if self.telemetry.is_on else {}
+        return self.telemetry.span(name, **who, **facts)
+
+    def _who(self) -> dict[str, Any]:
+        run = self._run
+        return {
+            "agent": type(self).__name__,
+            "agent_id": self.id,
+            "session_id": self.session_id,
+            "run_id": run.id if run else None,
+            "step": run.step if run else 0,
+        }
+
     def set_status(self, status: Status) -> None:
         """Change the status and say so; no change is silent."""
         if status != self.status:
+            self.observe("state.changed", before=self.status, after=status)
             self.status = status
             self.emit(StatusChanged(status=status))
 
@@ -188,7 +215,9 @@ class Engine(Hooks):
         """Ask the hooks about every event that waits; says whether to halt."""
         is_halting = False
         while self.queue.events:
-            decision = await self.chain.handle_event(self.queue.events.popleft())
+            event = self.queue.events.popleft()
+            self.observe("event.received", event=event)
+            decision = await self.chain.handle_event(event)
             if isinstance(decision, Continue):
                 self.queue.follow_ups.append(as_blocks(decision.content))
             is_halting = is_halting or isinstance(decision, Halt)
@@ -198,6 +227,7 @@ class Engine(Hooks):
         """Halt: nothing new begins before `unhalt()`."""
         self.is_halting = True
         await self.chain.post_run()
+        self.observe("halted")
         self.set_status("halted" if self.is_halting else "idle")
 
     # Between runs
@@ -267,6 +297,8 @@ class Engine(Hooks):
             await self.chain.init()
         except Exception as error:
             await self._fail("init", error)
+        else:
+            self.observe("agent.start", model=str(self.model))
 
     async def _pre_run(self) -> None:
         if self._failure is not None:
@@ -283,6 +315,7 @@ class Engine(Hooks):
         self._closed = True
         self._failure = AgentError(f"The hook {hook} failed: {type(error).__name__}: {error}")
         await self.chain.terminate(f"{hook} failed")
+        self.observe("agent.stop", reason=f"{hook} failed")
         raise self._failure from error
 
     def _cancel_queued(self, run_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ import msgspec
 from omni_tui.agent.clock import stopped
 from omni_tui.agent.decisions import Answer, Execute, Provide, Reject
 from omni_tui.agent.events import AgentEvent, ToolFinished, ToolOutput, ToolStarted
-from omni_tui.core.errors import OmniError
+from omni_tui.core.errors import OmniError, ToolError
 from omni_tui.core.messages import ToolResult, ToolUse
 from omni_tui.core.tool import Tool, ToolContext, ToolReply
 from omni_tui.tools.paths import allowed_roots
@@ -22,6 +23,7 @@ from omni_tui.tools.paths import allowed_roots
 GRACE = 5.0
 """Seconds past its limit in which a tool may stop by itself and give its partial output."""
 
+Span: TypeAlias = Callable[..., AbstractContextManager[dict[str, Any]]]
 Emit: TypeAlias = Callable[[AgentEvent], None]
 TimeoutOf: TypeAlias = Callable[[str], float] | float
 
@@ -34,6 +36,7 @@ async def execute(
     timeout: TimeoutOf,
     emit: Emit,
     finished: dict[int, ToolResult],
+    span: Span,
 ) -> tuple[ToolResult, ...]:
     """One result per use, in order, whatever was decided and whoever finishes first.
 
@@ -42,7 +45,7 @@ async def execute(
     """
 
     async def one(place: int, use: ToolUse, answer: Answer) -> None:
-        finished[place] = await _result(use, answer, tools, context, timeout, emit)
+        finished[place] = await _result(use, answer, tools, context, timeout, emit, span)
 
     async with asyncio.TaskGroup() as group:
         for place, (use, answer) in enumerate(zip(uses, answers, strict=True)):
@@ -57,6 +60,7 @@ async def _result(
     context: ToolContext,
     timeout: TimeoutOf,
     emit: Emit,
+    span: Span,
 ) -> ToolResult:
     match answer:
         case Reject(reason=reason):
@@ -71,7 +75,7 @@ async def _result(
                 data=_facts(decision="provided", by=answer.by),
             )
         case Execute():
-            return await _execute(use, answer, tools.get(use.name), context, timeout, emit)
+            return await _execute(use, answer, tools.get(use.name), context, timeout, emit, span)
 
 
 async def _execute(
@@ -81,6 +85,7 @@ async def _execute(
     context: ToolContext,
     timeout: TimeoutOf,
     emit: Emit,
+    span: Span,
 ) -> ToolResult:
     if tool is None or tool.handler is None:
         known = "Tool not found" if tool is None else "Tool has no handler"
@@ -98,7 +103,10 @@ async def _execute(
     )
     emit(ToolStarted(tool_use=use))
     start = time.monotonic()
-    reply = await _call(tool, arguments, own, limit)
+    with span("tool", tool=use.name, tool_use_id=use.id, input=arguments) as told:
+        reply = await _call(tool, arguments, own, limit)
+        if reply.is_error:
+            told["error"] = ToolError(reply.text)
     facts = _facts(
         decision="allowed" if answer.by else None,
         by=answer.by,

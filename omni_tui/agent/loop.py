@@ -51,11 +51,23 @@ class Loop:
 
     async def drive(self) -> Outcome:
         """Run to the end; never raises."""
+        agent, run = self.agent, self.run
+        with agent.span("prompt", prompt=run.prompt, model=str(agent.model)) as facts:
+            outcome = await self._drive()
+            facts["outcome"] = outcome
+            if outcome in ("error", "cancelled"):
+                facts["error"] = run.error
+        return outcome
+
+    async def _drive(self) -> Outcome:
         self.agent.set_status("busy")
         try:
             await self.agent.ready()
-            while (end := await self._one()) is None:
-                pass
+            end: Outcome | None = None
+            while end is None:
+                with self.agent.span("turn") as facts:
+                    end = await self._one()
+                    facts["outcome"] = end or "completed"
             return end
         except asyncio.CancelledError:
             if task := asyncio.current_task():
@@ -210,6 +222,10 @@ class Loop:
             turn.keep(status, error)
         else:
             turn.drop()
+            for said in turn.steered:
+                reason: Literal["cancelled", "error"]
+                reason = "cancelled" if status == "cancelled" else "error"
+                agent.emit(PromptReturned(content=said, reason=reason))
         agent.accumulator = None
         self._commit()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +27,7 @@ from omni_tui.agent.execute import execute, refused
 from omni_tui.agent.journal import Facts
 from omni_tui.core.errors import BrokenStreamError, OmniError, TurnTimeoutError
 from omni_tui.core.messages import Block, Message, Text, Thinking, ToolResult, ToolUse
-from omni_tui.core.stream import Done, Failed, Response
+from omni_tui.core.stream import Done, Failed, Response, StreamEvent
 from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.api import stream_events
@@ -65,6 +65,8 @@ class Turn:
         """The uses being decided or run."""
         self.results: dict[int, ToolResult] = {}
         """What has finished of them, by place."""
+        self.steered: list[tuple[Block, ...]] = []
+        """What a person said beside tool results."""
         self.garbled = 0
         """Steps in a row in which no use had readable arguments."""
         self._clock: asyncio.Timeout | None = None
@@ -140,26 +142,35 @@ class Turn:
             await self._answer(uses, again=True)
         while True:
             run.step += 1
-            response = await self._step()
-            uses = response.message.tool_uses
-            decision = await agent.chain.handle_step(response)
-            if isinstance(decision, Stop | Halt):
-                if uses:
-                    self._refuse(uses, STOPPED, "stopped")
-                return "halted" if isinstance(decision, Halt) else "completed"
-            if not uses or any(self._is_schema_only(use) for use in uses):
-                return "completed"
-            if agent.max_steps is not None and run.step >= agent.max_steps:
-                reason = f"Not run: the limit of {agent.max_steps} steps is reached."
-                self._refuse(uses, reason, "limit")
-                return "max_steps"
-            await self._answer(uses)
-            self.garbled = self.garbled + 1 if all(use.invalid for use in uses) else 0
-            if self.garbled == MAX_GARBLED:
-                raise BrokenStreamError(
-                    f"The model sent arguments that are no JSON {MAX_GARBLED} times in a row.",
-                    hint="ask differently, or choose another model",
-                )
+            with agent.span("step"):
+                outcome = await self._step_and_tools()
+            if outcome is not None:
+                return outcome
+
+    async def _step_and_tools(self) -> Outcome | None:
+        """One step and the tools it asks for; an outcome when the turn ends with it."""
+        agent, run = self.agent, self.run
+        response = await self._step()
+        uses = response.message.tool_uses
+        decision = await agent.chain.handle_step(response)
+        if isinstance(decision, Stop | Halt):
+            if uses:
+                self._refuse(uses, STOPPED, "stopped")
+            return "halted" if isinstance(decision, Halt) else "completed"
+        if not uses or any(self._is_schema_only(use) for use in uses):
+            return "completed"
+        if agent.max_steps is not None and run.step >= agent.max_steps:
+            reason = f"Not run: the limit of {agent.max_steps} steps is reached."
+            self._refuse(uses, reason, "limit")
+            return "max_steps"
+        await self._answer(uses)
+        self.garbled = self.garbled + 1 if all(use.invalid for use in uses) else 0
+        if self.garbled == MAX_GARBLED:
+            raise BrokenStreamError(
+                f"The model sent arguments that are no JSON {MAX_GARBLED} times in a row.",
+                hint="ask differently, or choose another model",
+            )
+        return None
 
     async def _step(self) -> Response:
         agent = self.agent
@@ -182,14 +193,15 @@ class Turn:
             on_retry=self._retrying,
             on_fallback=self._falling_back,
         )
-        watched = agent.chain.sees_stream
-        async with aclosing(events):
-            async for event in events:
-                accumulator.apply(event)
-                if not isinstance(event, Done | Failed):
-                    agent.emit(event)
-                if watched:
-                    await agent.chain.handle_stream_event(event)
+        with agent.span("llm", model=str(model)) as told:
+            await self._listen(events, accumulator)
+            told.update(
+                response_model=str(self.model),
+                usage=accumulator.usage,
+                stop_reason=accumulator.stop_reason,
+            )
+            if isinstance(accumulator.terminal, Failed):
+                told["error"] = accumulator.terminal.error
         facts = Facts(
             usage=accumulator.usage,
             model=str(self.model),
@@ -215,6 +227,19 @@ class Turn:
             await saved
         return self.last
 
+    async def _listen(
+        self, events: AsyncGenerator[StreamEvent, None], accumulator: Accumulator
+    ) -> None:
+        agent = self.agent
+        watched = agent.chain.sees_stream
+        async with aclosing(events):
+            async for event in events:
+                accumulator.apply(event)
+                if not isinstance(event, Done | Failed):
+                    agent.emit(event)
+                if watched:
+                    await agent.chain.handle_stream_event(event)
+
     async def _answer(self, uses: Sequence[ToolUse], *, again: bool = False) -> None:
         """Decide about every use, then run what may run, and add the results."""
         self.open_uses, self.results = tuple(uses), {}
@@ -229,10 +254,20 @@ class Turn:
         agent = self.agent
         context = dataclasses.replace(agent.context, ask=self._ask, add_usage=self._count)
         results = await execute(
-            uses, answers, agent.tools, context, agent.tool_timeout, agent.emit, self.results
+            uses,
+            answers,
+            agent.tools,
+            context,
+            agent.tool_timeout,
+            agent.emit,
+            self.results,
+            agent.span,
         )
         results = tuple([await agent.chain.handle_tool_result(result) for result in results])
-        self._add_results(results, agent.queue.take_steer("step") or ())
+        said = agent.take_steer("step")
+        if said is not None:
+            self.steered.append(said)
+        self._add_results(results, said or ())
 
     async def _decide(self, use: ToolUse, position: int, total: int, *, again: bool) -> Answer:
         agent = self.agent
@@ -282,6 +317,7 @@ class Turn:
 
     def _retrying(self, attempt: int, delay: float, error: OmniError) -> None:
         model = str(self.model)
+        self.agent.observe("llm.retry", attempt=attempt, delay=delay, error=error, model=model)
         self.agent.emit(Retrying(attempt=attempt, delay=delay, error=error, model=model))
 
     def _falling_back(self, failed: Model, spare: Model, error: OmniError) -> None:
