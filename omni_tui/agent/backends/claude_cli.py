@@ -9,7 +9,6 @@ its own: one that goes on is forked, so that a reply's mark stands for what led 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 import msgspec
@@ -31,6 +30,7 @@ from omni_tui.agent.backends.cli_turn import (
     CliTurn,
     UnknownConversationError,
     difference,
+    is_id,
 )
 from omni_tui.agent.backends.earlier import Plan
 from omni_tui.agent.decisions import Execute
@@ -52,7 +52,6 @@ from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.providers.base import finish_tool_use
 
-_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 _SYNTHETIC = "<synthetic>"
 """The model of a message that the program made up, such as an error in words."""
 _GONE = "No conversation found"
@@ -79,9 +78,12 @@ class ClaudeTurn(CliTurn):
             given.append(f"--effort={level}")
         if self.instructions:
             given.append(f"--append-system-prompt={self.instructions}")
-        if plan.mark is not None and _ID.fullmatch(plan.mark):
+        if plan.mark is not None:
             given += [f"--resume={plan.mark}", "--fork-session"]
         return given
+
+    def is_mark(self, text: str) -> bool:
+        return is_id(text)
 
     async def begin(self, plan: Plan) -> None:
         self.message, self.told = None, Usage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ from omni_tui.llm.output import instruction
 GRACE = 3.0
 """Seconds a program gets to leave by itself before its group is ended."""
 _MAX_WORDS = 1000
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}")
 
 JSON = dict[str, Any]
 
@@ -51,12 +53,11 @@ class CliTurn(BackendTurn):
     async def _steps(self) -> Outcome:
         history = self.agent.history
         plan = make_plan(history, self.signer)
-        try:
-            return await self._run(plan)
-        except UnknownConversationError:
-            if plan.mark is None:
-                raise
-        self.again()
+        if plan.mark is not None and self.is_mark(plan.mark):
+            try:
+                return await self._run(plan)
+            except UnknownConversationError:
+                self.again()
         return await self._run(make_plan(history, self.signer, resume=False))
 
     async def _run(self, plan: Plan) -> Outcome:
@@ -148,6 +149,10 @@ class CliTurn(BackendTurn):
         """What stands behind the program's name; called in a thread."""
 
     @abstractmethod
+    def is_mark(self, text: str) -> bool:
+        """Whether this can be one of its marks: it was stored, and may be anything."""
+
+    @abstractmethod
     async def begin(self, plan: Plan) -> None:
         """Say what there is to say."""
 
@@ -202,6 +207,11 @@ class CliTurn(BackendTurn):
         output = self.agent.output
         parts = (self.agent.system, instruction(output) if output else None)
         return "\n\n".join(part for part in parts if part)
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of a conversation, and nothing else, as an argument."""
+    return _ID.fullmatch(text) is not None
 
 
 def count(usage: JSON, name: str) -> int:

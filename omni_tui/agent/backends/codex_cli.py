@@ -23,6 +23,7 @@ from omni_tui.agent.backends.cli_turn import (
     UnknownConversationError,
     count,
     difference,
+    is_id,
 )
 from omni_tui.agent.backends.earlier import Plan
 from omni_tui.agent.events import Outcome, Retrying
@@ -88,6 +89,9 @@ class CodexTurn(CliTurn):
             path.write_bytes(block.data)
             paths.append(path)
         return paths
+
+    def is_mark(self, text: str) -> bool:
+        return _read(text) is not None
 
     async def begin(self, plan: Plan) -> None:
         before = _read(plan.mark)
@@ -272,7 +276,7 @@ def _read(text: str | None) -> Mark | None:
         mark = msgspec.json.decode(text, type=Mark)
     except msgspec.DecodeError:
         return None
-    return mark if re.fullmatch(r"[0-9A-Za-z-]{1,100}", mark.thread) else None
+    return mark if is_id(mark.thread) else None
 
 
 def _toml(text: str) -> str:

@@ -1,5 +1,26 @@
+"""Programs in the place of the real ones."""
+
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-# The helpers of the agent tests.
+import pytest
+from fake_programs import Fake, FakeProgram, Step
+
+# The helpers of the agent's tests.
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Puts a program in the place of `claude` and `codex` that plays these, one a call."""
+
+    def make(*plays: Sequence[Step]) -> FakeProgram:
+        made = FakeProgram(tmp_path / "fake", plays)
+        monkeypatch.setenv("OMNI_TUI_CLAUDE", str(made.path))
+        monkeypatch.setenv("OMNI_TUI_CODEX", str(made.path))
+        return made
+
+    return make

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 RECORDINGS = Path(__file__).parents[2] / "wire/data/cli"
 
-Step = dict[str, Any]
+Step: TypeAlias = dict[str, Any]
 
 _PLAYER = """\
 import json, os, signal, sys, time
@@ -55,6 +55,12 @@ for step in play:
             pass
     elif step.get("kill"):
         os.kill(os.getpid(), signal.SIGKILL)
+    elif "await" in step:
+        while not os.path.exists(os.path.join(folder, step["await"])):
+            time.sleep(0.01)
+    elif step.get("doze"):
+        while True:
+            time.sleep(60)
     elif step.get("deaf"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         notes["is_deaf"] = True
@@ -112,11 +118,18 @@ class FakeProgram:
         for number, play in enumerate(plays):
             (folder / f"play-{number}.json").write_text(json.dumps(list(play)))
 
+    def let_go_on(self, name: str) -> None:
+        """Let a play go on that stands at `{"await": name}`."""
+        (self.folder / name).touch()
+
     @property
     def calls(self) -> list[Call]:
         """The calls so far."""
         names = sorted(self.folder.glob("call-*.json"))
         return [Call(**json.loads(name.read_text())) for name in names]
+
+
+Fake: TypeAlias = Callable[..., FakeProgram]
 
 
 def recording(name: str, session: str | None = None) -> list[Step]:

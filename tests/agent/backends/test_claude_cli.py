@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from agent_helpers import (
@@ -19,7 +18,7 @@ from agent_helpers import (
     until,
     until_paused,
 )
-from fake_programs import FakeProgram, Step, group_is_alive, recording, said
+from fake_programs import Fake, Step, group_is_alive, recording, said
 
 from omni_tui.agent.agent import Agent
 from omni_tui.agent.approval import Approval
@@ -43,20 +42,6 @@ from omni_tui.tools.permissions import Permissions, Rule
 
 HELLO = "Hello there, this is a mock answer that streams in several chunks."
 COMMAND = "touch made_by_claude.txt && echo ok"
-
-Fake: TypeAlias = Callable[..., FakeProgram]
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """Puts a program in the place of `claude` that plays these, one a call."""
-
-    def make(*plays: Sequence[Step]) -> FakeProgram:
-        made = FakeProgram(tmp_path / "claude", plays)
-        monkeypatch.setenv("OMNI_TUI_CLAUDE", str(made.path))
-        return made
-
-    return make
 
 
 def claude(tmp_path: Path, model: str = "claude-cli/default", **facts: Any) -> Agent:
@@ -205,24 +190,21 @@ async def test_a_tool_is_told_as_started_and_finished(tmp_path: Path, fake: Fake
     assert kinds.count("tool_started") == 1
 
 
-@pytest.mark.parametrize(("effect", "behavior"), [("allow", "allow"), ("deny", "deny")])
-async def test_rules_speak_of_its_shell_as_of_ours(
-    tmp_path: Path, fake: Fake, effect: Any, behavior: str
-) -> None:
-    program = fake(recording(f"claude-tool-{effect}"))
-    rule = Rule.parse(f"bash({COMMAND})" if effect == "allow" else "bash(touch *)", effect)
+@pytest.mark.parametrize("effect", ["allow", "deny"])
+async def test_rules_speak_of_its_shell_as_of_ours(tmp_path: Path, fake: Fake, effect: Any) -> None:
+    steps = recording(f"claude-tool-{effect}")
+    given = {"command": "touch made.txt"}
+    steps[said(steps, "can_use_tool")]["line"]["request"]["input"] = given
+    made = fake(steps)
     tools = {tool.name: tool for tool in builtin_tools()}
-    guard = Approval(Permissions(tmp_path, rules=[rule]), tools)
-    async with claude(tmp_path, hooks=[guard]) as agent:
-        if effect == "allow":
-            run = agent.prompt("runbash")
-            pause = await until_paused(run)  # two commands in one: proved simple by no rule
-            assert "runs several commands" in pause.details["warnings"]
-            agent.resume(Execute())
-            await run
-        else:
-            await agent.ask("runbash")
-    assert program.calls[0].lines[-1]["response"]["response"]["behavior"] == behavior
+    rules = [Rule.parse("bash(touch *)", effect)]
+    async with claude(
+        tmp_path, hooks=[Approval(Permissions(tmp_path, rules=rules), tools)]
+    ) as agent:
+        response = await agent.ask("runbash")
+    assert made.calls[0].lines[-1]["response"]["response"]["behavior"] == effect
+    data = response.messages[2].tool_results[0].data or {}
+    assert data["by"] == f"rule {rules[0]}"
 
 
 async def test_its_reading_is_judged_as_ours(tmp_path: Path, fake: Fake) -> None:
@@ -258,16 +240,14 @@ async def test_a_withdrawn_question_is_no_question_any_more(tmp_path: Path, fake
     steps = recording("claude-tool-deny")
     request_id = steps[said(steps, "can_use_tool")]["line"]["request_id"]
     withdrawn = {"type": "control_cancel_request", "request_id": request_id}
-    place = next(
-        n
-        for n, step in enumerate(steps)
-        if "control_response" in str(step["line"]["type"]) and step["dir"] == "in"
-    )
-    steps[place] = {"dir": "out", "line": withdrawn}
-    fake(steps)
+    answered = [step.get("dir") == "in" and "response" in step["line"] for step in steps]
+    place = answered.index(True)
+    told: Step = {"dir": "out", "line": withdrawn}
+    made = fake([*steps[:place], {"await": "pause"}, told, *steps[place + 1 :]])
     async with claude(tmp_path) as agent:
         run = agent.prompt("runbash")
         await until(run, "pause")
+        made.let_go_on("pause")
         await until(run, "resume")
         response = await run
         assert agent.paused is None
