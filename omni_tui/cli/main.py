@@ -14,6 +14,8 @@ from types import MappingProxyType
 from omni_tui import __version__
 from omni_tui.cli.arguments import Parser
 from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
+from omni_tui.config.logs import log_to_file
+from omni_tui.config.paths import find_paths
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
 
@@ -78,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("ask", "auto-edit", "plan", "yolo"),
         help="which tools run unasked: ask (only reading), auto-edit, plan (never write), yolo",
     )
+    made.add_argument(
+        "--log-file", metavar="FILE", type=Path, help="write what goes wrong to this file"
+    )
     made.add_argument("--db", metavar="FILE", type=Path, help="keep sessions in this file")
     return made
 
@@ -94,7 +99,9 @@ def main(argv: Sequence[str]) -> int:
         arguments, run = command.parser().parse_args(argv[1:]), command.run
     else:
         arguments, run = parser().parse_args(argv), _run
+    end_log = None
     try:
+        end_log = log_to_file(lambda: getattr(arguments, "log_file", None) or find_paths().log_file)
         code: int = asyncio.run(run(arguments))
         return code
     except OmniError as error:
@@ -106,6 +113,9 @@ def main(argv: Sequence[str]) -> int:
         # Whoever read us has left. Python would complain once more while closing stdout.
         sys.stdout = None
         return 0
+    finally:
+        if end_log is not None:
+            end_log()
 
 
 async def _run(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,7 @@ from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import Settings, load_settings
 from omni_tui.core.errors import NotFoundError
-from omni_tui.llm.providers.base import OutputFormat
-from omni_tui.llm.providers.base import Options
+from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.sqlite import SQLiteStore

@@ -39,6 +39,11 @@ class Paths(msgspec.Struct, frozen=True):
         return self.data_dir / "sessions.db"
 
     @property
+    def log_file(self) -> Path:
+        """What went wrong."""
+        return self.log_dir / "omni-tui.log"
+
+    @property
     def themes_dir(self) -> Path:
         """A person's own themes."""
         return self.config_dir / "themes"
