@@ -20,6 +20,7 @@ from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import ProviderSettings
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe_line
+from omni_tui.llm.backends import BACKENDS
 from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.providers.base import ThinkingLevel
 from omni_tui.llm.providers.quirks import Quirks
@@ -28,7 +29,10 @@ from omni_tui.llm.providers.table import ALIASES, ENDPOINTS
 ApprovalMode: TypeAlias = Literal["ask", "auto-edit", "plan", "yolo"]
 
 PREFIX = "OMNI_TUI_"
-_NOT_SETTINGS = {"HOME", "CONFIG", "MODELS_URL"}  # read in paths.py, and by the catalogue
+# Read in paths.py, by the catalogue, and where programs that own their loop are looked for.
+_NOT_SETTINGS = {"HOME", "CONFIG", "MODELS_URL"} | {
+    backend.program_env.removeprefix(PREFIX) for backend in BACKENDS.values()
+}
 _KEYS = ("api_key", "key", "token")
 
 

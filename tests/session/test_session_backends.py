@@ -10,6 +10,7 @@ import pytest
 from fake_programs import FakeProgram, Step, recording
 
 from omni_tui.agent.decisions import Execute
+from omni_tui.agent.events import Paused
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.node import Node
@@ -107,7 +108,7 @@ async def test_its_tools_are_asked_about_and_stand_in_the_tree(world: World) -> 
     run = session.prompt("runbash")
     details: dict[str, Any] = {}
     async for event in run:
-        if event.type == "pause":
+        if isinstance(event.payload, Paused):
             details = event.payload.details
             assert session.active_run is not None
             assert session.active_run.paused is not None

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fake_programs import Fake, FakeProgram, Step
 
-# The helpers of the agent's tests.
-sys.path.insert(0, str(Path(__file__).parent.parent))
+# The helpers of the agent's tests, and the servers that play streams.
+sys.path[:0] = [str(Path(__file__).parents[level]) for level in (1, 2)]
 
 
 @pytest.fixture
