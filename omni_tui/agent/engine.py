@@ -274,16 +274,18 @@ class Engine(Hooks):
 
     def _between_runs(self, *, freezing: bool = False) -> None:
         if self._job is None and (freezing or not self.is_halting):
-            work = self._work_alone(freezing)
+            work = self._work_alone()
             self._job = asyncio.get_running_loop().create_task(work, name="agent")
 
-    async def _work_alone(self, freezing: bool) -> None:
+    async def _work_alone(self) -> None:
         """Do what needs no run: `pre_run`, events, the end of the work."""
         try:
             if self._stage == "new":
                 await self._init()
             await self._pre_run()
-            if await self.drain_events() or freezing:
+            # Perhaps it was halted, or thawed again, only while this ran; a run freezes at its end.
+            self.is_halting = await self.drain_events() or self.is_halting
+            if self.is_halting and self._run is None:
                 await self.freeze()
         except AgentError:
             pass  # kept as the reason why the agent is closed

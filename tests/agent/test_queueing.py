@@ -14,6 +14,7 @@ from agent_helpers import (
     labels,
     make_agent,
     other_tasks,
+    payload_of,
     until,
     until_paused,
 )
@@ -418,6 +419,37 @@ async def test_unhalting_in_time_changes_nothing() -> None:
     assert (await run).message.text == "1"
     assert agent.status == "idle"
     await agent.close()
+
+
+async def test_halting_while_the_agent_prepares_is_not_forgotten() -> None:
+    class Slow(Listener):
+        async def pre_run(self) -> None:
+            await gate.wait()
+            self.log.append("pre_run")
+
+        async def post_run(self) -> None:
+            self.log.append("post_run")
+
+    for is_thawed in (False, True):
+        gate, listener = asyncio.Event(), Slow()
+        async with make_agent(["Hi"], hooks=[listener]) as agent:
+            agent.halt()
+            if is_thawed:
+                agent.unhalt()
+            gate.set()
+            await other_tasks().pop()
+            assert listener.log == (["pre_run"] if is_thawed else ["pre_run", "post_run"])
+            assert agent.status == ("idle" if is_thawed else "halted")
+
+
+async def test_a_run_that_waits_for_what_halts_the_agent_is_the_last_one() -> None:
+    listener = Listener({"enough": Halt()})
+    async with make_agent(["Hi"], hooks=[listener]) as agent:
+        agent.notify("enough")
+        run = agent.prompt("Hello?")
+        statuses = [payload_of(event).status async for event in run if event.type == "status"]
+        assert (await run.wait(), statuses) == ("halted", ["busy", "halted"])
+        assert [message.text for message in agent.messages] == ["Hello?", "Hi"]
 
 
 async def test_a_cancel_while_paused_goes_on_with_what_waits() -> None:
