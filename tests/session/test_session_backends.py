@@ -84,9 +84,9 @@ async def test_two_branches_never_mix(world: World) -> None:
     await session.prompt("left")
     left = session.tree.head
     await session.branch(fork, "right")
-    prompt = session.tree.turn_prompt(left).parent_id
-    assert prompt == fork
     assert fork is not None
+    assert left is not None
+    assert session.tree.turn_prompt(left).parent_id == fork
     await session.regenerate(fork)
     session.navigate(left)
     await session.prompt("left again")
