@@ -7,10 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from omni_tui.agent.agent import Agent
-from omni_tui.agent.events import Event, Paused, ToolFinished, ToolOutput, ToolStarted
+from omni_tui.agent.events import (
+    Event,
+    Paused,
+    PromptReturned,
+    ToolFinished,
+    ToolOutput,
+    ToolStarted,
+)
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.run import Run
-from omni_tui.core.messages import Message, ToolResult
+from omni_tui.core.messages import Message, Text, ToolResult
 
 if TYPE_CHECKING:
     from omni_tui.session.session import Session
@@ -61,11 +68,15 @@ class BranchRun:
                 self.tools[id].output = (self.tools[id].output + text)[-OUTPUT_CHARS:]
             case ToolFinished(result=result) if result.tool_use_id in self.tools:
                 self.tools[result.tool_use_id].result = result
+            case PromptReturned(content=content, reason=reason) if reason != "replaced":
+                text = "\n".join(block.text for block in content if isinstance(block, Text))
+                self.session.hand_back(text, self.tip)
         self.session.publish(payload, self, run)
 
     def began(self, run: Run) -> None:
         """Note which run grows the branch now."""
         self.run = run
+        self.start = self.tip
         self.started = time.monotonic()
         self.session.run_began(self)
 

@@ -13,6 +13,7 @@ from omni_tui.agent.agent import Agent
 from omni_tui.agent.approval import Approval
 from omni_tui.agent.decisions import Answer
 from omni_tui.agent.events import Event
+from omni_tui.agent.queue import WhenBusy
 from omni_tui.agent.run import Run
 from omni_tui.agent.subscription import Subscription
 from omni_tui.core.errors import (
@@ -25,6 +26,7 @@ from omni_tui.core.errors import (
     UnsupportedModalityError,
 )
 from omni_tui.core.messages import Attachment, Block, Content, as_blocks
+from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.attachments import require_readable
@@ -57,6 +59,12 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: tuple[str, ...] = ()
     """Models to ask in turn for a step whose model fails before its first event."""
     cwd: Path | None = None
+    turn_timeout: float | None = 3600.0
+    """Seconds a turn may take, without the time a person takes to answer."""
+    max_pending: int = 8
+    """Prompts that may wait on one branch."""
+    telemetry: Telemetry | None = None
+    """Who is told what the agents do."""
 
 
 class Session:
@@ -112,19 +120,32 @@ class Session:
     # Talking
 
     def prompt(
-        self, content: Content | None, *, at: int | msgspec.UnsetType | None = msgspec.UNSET
+        self,
+        content: Content | None,
+        *,
+        at: int | msgspec.UnsetType | None = msgspec.UNSET,
+        when_busy: WhenBusy = "reject",
     ) -> Run:
         """Ask, under the head or under the node `at` (`None`: as a new root).
 
         `content=None` goes on from a node that waits for an answer: a prompt, or open tool uses.
+        `when_busy` says what happens while a run grows this very branch: see `Agent.prompt`. A
+        steering text that could not go in becomes the draft of its branch.
 
         Raises:
-            BusyError: A run grows this very branch.
+            BusyError: A run grows this very branch, and the prompt may not wait.
+            QueueFullError: `max_pending` prompts wait on this branch.
             NodeNotFoundError: `at` is not in the tree.
             UnsupportedModalityError: Something is attached that neither the model nor a fallback
                 can read; nothing was written.
         """
-        return self._start(self.tree.head if at is msgspec.UNSET else at, content)
+        tip = self.tree.head if at is msgspec.UNSET else at
+        busy = None if tip is None else self.run_at(tip)
+        if content is None or busy is None or when_busy == "reject":
+            return self._start(tip, content)
+        blocks = as_blocks(content)
+        self._require_readable(blocks)
+        return busy.agent.prompt(blocks, when_busy=when_busy)
 
     def branch(self, node_id: int | None, content: Content | None = None) -> Run:
         """Start another line.
@@ -225,6 +246,9 @@ class Session:
             retry=setup.retry,
             fallbacks=setup.fallbacks,
             cwd=setup.cwd,
+            turn_timeout=setup.turn_timeout,
+            max_pending=setup.max_pending,
+            telemetry=setup.telemetry,
             registry=self._registry,
             journal=branch,
             session_id=self.id,
@@ -309,6 +333,11 @@ class Session:
             drafts[key] = text
         if drafts != self.record.drafts:
             self._change(drafts=drafts)
+
+    def hand_back(self, text: str, at: int | None) -> None:
+        """Put a text that was not sent before what is written at a node."""
+        written = self.draft(at)
+        self.set_draft(f"{text}\n\n{written}" if written else text, at)
 
     def draft(self, at: int | None) -> str:
         """What is written but not sent at a node."""

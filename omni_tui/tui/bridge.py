@@ -15,6 +15,8 @@ from textual.worker import WorkType
 from omni_tui.agent.events import (
     Event,
     Paused,
+    PromptReturned,
+    QueueChanged,
     Resumed,
     Retrying,
     RunCancelled,
@@ -145,6 +147,10 @@ class Bridge:
             case Paused():
                 screen.refresh_conversation()
                 screen.ask_if_needed()
+            case QueueChanged():
+                screen.show_waiting()
+            case PromptReturned(content=content, reason=reason) if reason != "replaced":
+                screen.given_back(content)
             case Retrying() as retrying:
                 screen.show_retry(retrying)
             case TitleChanged() | Saved() | SaveFailed():

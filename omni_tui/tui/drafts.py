@@ -116,7 +116,7 @@ class DraftActions(Base):
             if self.editing is not None:
                 session.edit(self.editing, content)
             else:
-                session.prompt(content)
+                session.prompt([*self._steering(), *content], when_busy="steer")
         except OmniError as error:
             self.app.notify(safe_line(f"{error} Nothing you wrote is lost.", 400), markup=False)
             return
@@ -127,6 +127,32 @@ class DraftActions(Base):
         self.show_chips()
         self.refresh_conversation()
         self.transcript.scroll_end(animate=False)
+
+    def _steering(self) -> tuple[Block, ...]:
+        """What waits for the end of the turn under way already: more is added to it."""
+        run = self.session.active_run
+        steer = run.agent.queue.steer if run is not None else None
+        return steer.content if steer is not None else ()
+
+    def take_back(self) -> bool:
+        """Write the text that waits anew; says whether there was one."""
+        run = self.session.active_run
+        content = run.agent.take_steer("turn", "step") if run is not None else None
+        if content is None:
+            return False
+        self.composer.write(words(content))
+        self.chips = [Chip.of(block) for block in content if isinstance(block, Attachment)]
+        self.show_chips()
+        return True
+
+    def given_back(self, content: Sequence[Block]) -> None:
+        """A text that waited was not sent: it is in the composer, or in the draft of its branch."""
+        if not self.composer.text and not self.chips:
+            self.take_up_draft()
+            self.chips = [Chip.of(block) for block in content if isinstance(block, Attachment)]
+            self.show_chips()
+        text = safe_line(words(content), 60)
+        self.app.notify(f"not sent, kept as a draft: {text}", markup=False)
 
     def _content(self, text: str) -> list[Block] | None:
         """What is sent; `None`, and a word about it, while some of it is still being read."""
@@ -219,3 +245,8 @@ class DraftActions(Base):
         self.chip_line.show_chips(
             self.chips, [(Piece(f"  {key}", "accent"), Piece(f" {verb}")) for key, verb in keys]
         )
+
+
+def words(content: Sequence[Block]) -> str:
+    """The text of a message."""
+    return "\n\n".join(block.text for block in content if isinstance(block, Text))

@@ -17,6 +17,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.session import Session
 from omni_tui.tui.actions import ChatActions
 from omni_tui.tui.bridge import Bridge
+from omni_tui.tui.drafts import words
 from omni_tui.tui.keys import bindings, hints
 from omni_tui.tui.marks import mark_of
 from omni_tui.tui.view import LIVE, SessionView, count
@@ -25,6 +26,7 @@ from omni_tui.tui.widgets.chips import ChipLine
 from omni_tui.tui.widgets.composer import Composer
 from omni_tui.tui.widgets.transcript import Transcript
 from omni_tui.tui.widgets.tree_pane import TreePane
+from omni_tui.tui.widgets.wait_line import WaitLine
 
 if TYPE_CHECKING:
     from omni_tui.tui.app import OmniApp
@@ -81,6 +83,7 @@ class ChatScreen(ChatActions, Screen[None]):
             with Vertical(id="talk"):
                 yield Talk(id="transcript")
         yield Rule(id="rule")
+        yield WaitLine(id="waiting")
         yield ChipLine(id="chips")
         yield Composer(id="composer")
         yield Bar(id="status")
@@ -93,9 +96,11 @@ class ChatScreen(ChatActions, Screen[None]):
         self._title = self.query_one("#title", Bar)
         self._rule = self.query_one(Rule)
         self.chip_line = self.query_one(ChipLine)
+        self.wait_line = self.query_one(WaitLine)
         self._status = self.query_one("#status", Bar)
         self.tree_pane.ascii = self.app.settings.ui.ascii
         self.composer.asked_before = self.asked_before
+        self.composer.take_back = self.take_back
         self.composer.set_keys(self.app.keymap)
         self.show(self.session)
 
@@ -191,8 +196,15 @@ class ChatScreen(ChatActions, Screen[None]):
         if level := self.app.level:
             right.append(Piece(f" · {level}" if self.is_narrow else f" · thinking {level}"))
         self._title.show(left, right)
+        self.show_waiting()
         self._show_rule()
         self._show_status()
+
+    def show_waiting(self) -> None:
+        """Show the text that waits for the end of the turn under way."""
+        run = self.session.active_run
+        steer = run.agent.queue.steer if run is not None else None
+        self.wait_line.show_text(words(steer.content) if steer is not None else "")
 
     def _show_rule(self) -> None:
         session, run = self.session, self.session.active_run
@@ -281,7 +293,8 @@ class ChatScreen(ChatActions, Screen[None]):
     def make_room(self, rows: int) -> None:
         """End the conversation above a dialog of this many rows in the composer's place."""
         self.composer.styles.max_height = 1 if rows else None
-        covered = 3 if self.chip_line.display else 2  # the rule, the chips and one line
+        # The rule, one line, and those above it that are shown
+        covered = 2 + sum(line.display for line in (self.chip_line, self.wait_line))
         self._body.styles.margin = (0, 0, max(0, rows - covered), 0)
 
     def on_screen_suspend(self) -> None:

@@ -55,6 +55,8 @@ class Composer(TextArea):
         self.cursor_blink = False
         self.asked_before: Callable[[], Sequence[str]] = lambda: ()
         """What was asked before, oldest first."""
+        self.take_back: Callable[[], bool] = lambda: False
+        """Takes up what waits to be sent; says whether anything did."""
         self._send = self._newline = frozenset[str]()
         self._when_empty: Mapping[str, str] = {}
         self._recalled: int | None = None
@@ -87,7 +89,9 @@ class Composer(TextArea):
         elif not self.text and (action := self._when_empty.get(event.key)) is not None:
             event.prevent_default().stop()
             await self.run_action(action)
-        elif self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1):
+        elif (event.key == "up" and not self.text and self.take_back()) or (
+            self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1)
+        ):
             event.prevent_default().stop()
 
     def _is_at_edge(self, key: str) -> bool:
