@@ -7,15 +7,13 @@ import asyncio
 import gc
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from omni_tui import __version__
 from omni_tui.cli.arguments import Parser
 from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
-from omni_tui.config.logs import log_to_file
-from omni_tui.config.paths import find_paths
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
 
@@ -101,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
         arguments, run = parser().parse_args(argv), _run
     end_log = None
     try:
-        end_log = log_to_file(lambda: getattr(arguments, "log_file", None) or find_paths().log_file)
+        end_log = _log_to(getattr(arguments, "log_file", None))
         code: int = asyncio.run(run(arguments))
         return code
     except OmniError as error:
@@ -116,6 +114,13 @@ def main(argv: Sequence[str]) -> int:
     finally:
         if end_log is not None:
             end_log()
+
+
+def _log_to(file: Path | None) -> Callable[[], None]:
+    from omni_tui.config.logs import log_to_file
+    from omni_tui.config.paths import find_paths
+
+    return log_to_file(lambda: file or find_paths().log_file)
 
 
 async def _run(arguments: argparse.Namespace) -> int:

@@ -393,10 +393,7 @@ class Session:
         """Stop every run, keep what they completed, and write what is due."""
         self._closed = True
         branches = list(self.runs.values())
-        for branch in branches:
-            branch.run.cancel()
-        for branch in branches:
-            await branch.run.wait()
+        await asyncio.gather(*(branch.agent.close() for branch in branches))
         if self.saver is not None:
             await self.saver.close()
         for subscription in list(self._subscriptions):

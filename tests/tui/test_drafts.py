@@ -318,9 +318,15 @@ async def test_slash_edit_does_not_clear_what_it_brings_back(folder: Path) -> No
         assert app.chat.composer.text == "What is this?"
 
 
-async def test_a_busy_branch_refuses_and_loses_nothing(folder: Path) -> None:
+def is_waiting(app: Any) -> bool:
+    return bool(app.chat.wait_line.display)
+
+
+async def test_what_is_sent_while_a_run_goes_on_waits_for_the_end_of_its_turn(
+    folder: Path,
+) -> None:
     waiting = asyncio.Event()
-    app, _ = attaching_app(folder, replies=[[Say("I start"), Wait(until=waiting)]])
+    app, _ = attaching_app(folder, replies=[[Say("I start"), Wait(until=waiting)], "A cat."])
     async with app.run_test(size=(100, 24)) as pilot:
         await chat_is_up(pilot)
         app.chat.composer.write("Hello")
@@ -331,9 +337,47 @@ async def test_a_busy_branch_refuses_and_loses_nothing(folder: Path) -> None:
         app.chat.composer.write("and this?")
         await pilot.press("enter")
         await pilot.pause()
-        assert (app.chat.composer.text, names(app)) == ("and this?", ["cat.png"])
+        assert (app.chat.composer.text, names(app)) == ("", [])
+        assert is_waiting(app)
+        app.chat.composer.write("and that?")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "and this? and that?" in str(app.chat.wait_line.render_line(0).text)
         waiting.set()
+        await until(pilot, lambda: len(app.session.tree) == 4)
         await until_still(pilot)
+        assert not is_waiting(app)
+    sent = [node.message for node in app.session.tree.nodes.values() if node.kind == "prompt"][1]
+    assert [type(block).__name__ for block in sent.content] == ["Attachment", "Text", "Text"]
+    assert sent.text == "and this?\n\nand that?"
+
+
+async def test_what_waits_can_be_taken_back_and_comes_back_when_the_run_is_stopped(
+    folder: Path,
+) -> None:
+    app, _ = attaching_app(folder, replies=[[Say("I start"), Wait(until=asyncio.Event())]])
+    async with app.run_test(size=(100, 24)) as pilot:
+        await chat_is_up(pilot)
+        app.chat.composer.write("Hello")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.session.tree) == 1)
+        app.chat.attach("cat.png")
+        await settled(pilot)
+        app.chat.composer.write("and this?")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("up")
+        assert (app.chat.composer.text, names(app)) == ("and this?", ["cat.png"])
+        await pilot.pause()
+        assert not is_waiting(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.chat.composer.text == ""
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.session.runs)
+        await until(pilot, lambda: bool(app.chat.composer.text))
+        assert (app.chat.composer.text, names(app)) == ("and this?", ["cat.png"])
+        assert app.session.draft(app.session.tree.head) == "and this?"
 
 
 async def test_a_file_is_asked_for_without_touching_what_is_written(folder: Path) -> None:
