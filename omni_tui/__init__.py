@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from omni_tui.agent.run import Run
     from omni_tui.agent.subagent import agent_as_tool
     from omni_tui.agent.supervisor import AgentSupervisor
-    from omni_tui.core.errors import OmniError, OutputError, ProviderError
+    from omni_tui.core.errors import (
+        AgentError,
+        AgentRunError,
+        BusyError,
+        HaltedError,
+        OmniError,
+        OutputError,
+        ProviderError,
+    )
     from omni_tui.core.messages import (
         Attachment,
         Message,
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
         ToolUse,
     )
     from omni_tui.core.stream import Response
+    from omni_tui.core.telemetry import Telemetry
     from omni_tui.core.tool import Tool, ToolContext, ToolReply, tool
     from omni_tui.core.usage import Usage
     from omni_tui.llm.api import generate_text, stream_text
@@ -72,7 +81,15 @@ _HOMES = {
     "omni_tui.agent.run": ("Run",),
     "omni_tui.agent.subagent": ("agent_as_tool",),
     "omni_tui.agent.supervisor": ("AgentSupervisor",),
-    "omni_tui.core.errors": ("OmniError", "OutputError", "ProviderError"),
+    "omni_tui.core.errors": (
+        "AgentError",
+        "AgentRunError",
+        "BusyError",
+        "HaltedError",
+        "OmniError",
+        "OutputError",
+        "ProviderError",
+    ),
     "omni_tui.core.messages": (
         "Attachment",
         "Message",
@@ -82,6 +99,7 @@ _HOMES = {
         "ToolUse",
     ),
     "omni_tui.core.stream": ("Response",),
+    "omni_tui.core.telemetry": ("Telemetry",),
     "omni_tui.core.tool": ("Tool", "ToolContext", "ToolReply", "tool"),
     "omni_tui.core.usage": ("Usage",),
     "omni_tui.llm.api": ("generate_text", "stream_text"),
@@ -98,12 +116,16 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Agent",
+    "AgentError",
+    "AgentRunError",
     "AgentSupervisor",
     "Attachment",
+    "BusyError",
     "Continue",
     "Event",
     "Execute",
     "Halt",
+    "HaltedError",
     "Hooks",
     "Ignore",
     "MemoryStore",
@@ -128,6 +150,7 @@ __all__ = [
     "Setup",
     "Skip",
     "Stop",
+    "Telemetry",
     "Text",
     "Thinking",
     "Tool",
