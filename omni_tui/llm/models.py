@@ -14,7 +14,7 @@ from omni_tui.core.errors import ConfigError, UnknownModelError
 from omni_tui.llm.backends import BACKENDS, LoopOwner
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.providers.base import Model, Provider
-from omni_tui.llm.providers.table import ALIASES, ENDPOINTS, INFERENCE, Endpoint
+from omni_tui.llm.providers.table import ALIASES, APIS, ENDPOINTS, INFERENCE, Dialect, Endpoint
 
 DEMO = "demo"
 DEMO_MODEL = "demo/chat"
@@ -143,12 +143,18 @@ def make_provider(endpoint: Endpoint) -> Provider:
     """The provider for a row of the table, moved where the environment says.
 
     With `OPENAI_BASE_URL` set, `openai` is a compatible server and spoken to in the chat dialect
-    unless `LLM_API_TYPE` is `responses`.
+    unless `LLM_API_TYPE` is `responses`. `LLM_PROVIDER_DEFAULT_API_TYPE_MAP`, a JSON object, says
+    it for any provider: `{"openai": "chat"}`.
+
+    Raises `ConfigError` when that is not what the variable holds.
     """
     base_url = _base_url(endpoint)
     moved = base_url != endpoint.base_url
-    dialect = endpoint.dialect
-    if dialect == "openai-responses" and moved and os.environ.get("LLM_API_TYPE") != "responses":
+    named, dialect = _named_dialect(endpoint.name), endpoint.dialect
+    stands_in = dialect == "openai-responses" and moved
+    if named is not None:
+        dialect = named
+    elif stands_in and os.environ.get("LLM_API_TYPE") != "responses":
         dialect = "openai-chat"
     settings: dict[str, Any] = {
         "base_url": base_url,
@@ -192,17 +198,34 @@ def _server_url(host: str) -> str:
     return f"{parts.scheme}://{name}:{port}{path if path.endswith('/v1') else path + '/v1'}"
 
 
-def _inference_map() -> dict[str, str]:
-    text = os.environ.get("LLM_MODEL_PROVIDER_INFERENCE_MAP", "").strip()
-    if not text:
-        return dict(INFERENCE)
-    try:
-        extra = msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError as error:
+def _named_dialect(provider: str) -> Dialect | None:
+    """The dialect that the environment gives a provider."""
+    example = '{"openai": "chat"}'
+    api = _map_of("LLM_PROVIDER_DEFAULT_API_TYPE_MAP", example).get(provider)
+    if api is None:
+        return None
+    if api not in APIS:
         raise ConfigError(
-            f"LLM_MODEL_PROVIDER_INFERENCE_MAP: {error}",
-            hint='write a JSON object such as {"qwen-": "openrouter"}',
-        ) from None
+            f"LLM_PROVIDER_DEFAULT_API_TYPE_MAP: {provider} cannot be {api!r}",
+            hint=f"one of {', '.join(APIS)}",
+        )
+    return APIS[api]
+
+
+def _map_of(variable: str, example: str) -> dict[str, str]:
+    """The JSON object in a variable of the environment, where there is one."""
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        hint = f"write a JSON object such as {example}"
+        raise ConfigError(f"{variable}: {error}", hint=hint) from None
+
+
+def _inference_map() -> dict[str, str]:
+    extra = _map_of("LLM_MODEL_PROVIDER_INFERENCE_MAP", '{"qwen-": "openrouter"}')
     return dict(INFERENCE) | {prefix.rstrip("*"): name for prefix, name in extra.items()}
 
 

@@ -19,6 +19,7 @@ from omni_tui.llm.providers.table import ENDPOINTS, Endpoint
 from omni_tui.llm.providers.wire import WireProvider
 
 MAP = "LLM_MODEL_PROVIDER_INFERENCE_MAP"
+API_MAP = "LLM_PROVIDER_DEFAULT_API_TYPE_MAP"
 
 
 class Echo:
@@ -45,7 +46,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         for variable in (*endpoint.key_env, endpoint.url_env):
             if variable:
                 monkeypatch.delenv(variable, raising=False)
-    for variable in (MAP, "LLM_API_TYPE"):
+    for variable in (MAP, API_MAP, "LLM_API_TYPE"):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -174,6 +175,28 @@ def test_openai_elsewhere_is_spoken_to_in_the_chat_dialect(
     provider = make_provider(ENDPOINTS["openai"])
     assert isinstance(provider, ResponsesProvider)
     assert provider.base_url == "http://localhost:9/v1"
+
+
+def test_the_environment_gives_any_provider_its_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_MAP, '{"openai": "chat", "groq": "responses"}')
+    assert isinstance(make_provider(ENDPOINTS["openai"]), ChatProvider)
+    assert isinstance(make_provider(ENDPOINTS["groq"]), ResponsesProvider)
+    assert isinstance(make_provider(ENDPOINTS["anthropic"]), AnthropicProvider)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:9/v1")
+    monkeypatch.setenv(API_MAP, '{"openai": "openai-responses"}')
+    assert isinstance(make_provider(ENDPOINTS["openai"]), ResponsesProvider)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [('{"openai": "telepathy"}', "openai cannot be 'telepathy'"), ("chat", API_MAP)],
+)
+def test_a_dialect_nobody_speaks_is_named(
+    value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(API_MAP, value)
+    with pytest.raises(ConfigError, match=told):
+        make_provider(ENDPOINTS["openai"])
 
 
 def test_anthropic_can_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +11,17 @@ import msgspec
 from omni_tui.llm.providers.quirks import Quirks
 
 Dialect: TypeAlias = Literal["anthropic", "openai-responses", "openai-chat"]
+
+APIS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        "anthropic": "anthropic",
+        "responses": "openai-responses",
+        "openai-responses": "openai-responses",
+        "chat": "openai-chat",
+        "openai-chat": "openai-chat",
+    }
+)
+"""What people call the dialects."""
 FactsStyle: TypeAlias = Literal["ollama", "llamacpp", "lmstudio"]
 
 SILENCE = 60.0
