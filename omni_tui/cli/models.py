@@ -14,7 +14,7 @@ from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import load_settings
 from omni_tui.core.safe_text import safe, safe_line
-from omni_tui.llm.backends import BACKENDS
+from omni_tui.llm.backends import ACP, BACKENDS
 from omni_tui.llm.model_info import ModelInfo, count_of, prices_of
 from omni_tui.llm.models import DEMO, ProviderRegistry
 from omni_tui.llm.offers import Offer, find_offers
@@ -132,6 +132,8 @@ def _needs(registry: ProviderRegistry, name: str) -> str:
     endpoint = registry.endpoints.get(name)
     if endpoint is None and name in BACKENDS:
         return f"the command {BACKENDS[name].program}"
+    if endpoint is None and name == ACP and registry.acp:
+        return "its command"
     if endpoint is None:
         return "config.toml"
     return " or ".join(endpoint.key_env) or "a running server"

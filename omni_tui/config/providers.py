@@ -47,6 +47,7 @@ def make_registry(settings: Settings, paths: Paths) -> ProviderRegistry:
     return ProviderRegistry(
         catalog=Catalog(paths.cache_dir, settings.models),
         endpoints=endpoints(settings.providers),
+        acp=settings.acp,
     )
 
 

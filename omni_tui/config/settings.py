@@ -20,7 +20,7 @@ from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import ProviderSettings
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe_line
-from omni_tui.llm.backends import BACKENDS
+from omni_tui.llm.backends import BACKENDS, AcpAgent
 from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.providers.base import ThinkingLevel
 from omni_tui.llm.providers.quirks import Quirks
@@ -90,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Action id to key or keys; `"none"` takes the key away."""
     providers: dict[str, ProviderSettings] = {}
     """Endpoints of your own and changes to known ones, by name."""
+    acp: dict[str, AcpAgent] = {}
+    """Agents that speak the Agent Client Protocol, by the name after `acp/`."""
     models: dict[str, dict[str, Any]] = {}
     """What you know better of a model: `provider/name` to fields of `ModelInfo`."""
     notices: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ)
         _merge(values, reader.read(Settings, override))
     notices.extend(_exposed(file, values))
     _check_providers(str(file), values)
+    _check_acp(str(file), values)
     return msgspec.convert({**values, "notices": notices}, Settings)
 
 
@@ -179,6 +182,11 @@ class _Reader:
                     ALIASES.get(provider, provider): self._provider(f"{name}.{provider}", entry)
                     for provider, entry in self._table(name, value).items()
                 }
+            elif name == "acp":
+                values[key] = {
+                    agent: self.read(AcpAgent, self._table(f"acp.{agent}", entry), f"acp.{agent}.")
+                    for agent, entry in self._table(name, value).items()
+                }
             elif name == "models":
                 values[key] = {
                     model: self._model(model, entry)
@@ -226,7 +234,8 @@ class _Reader:
             return msgspec.convert(value, kind, strict=not self._from_text)
         except msgspec.ValidationError as error:
             expected = _expected(kind, str(error))
-        shown = "" if "providers." in name else f" is {safe_line(_show(value), 80)}"
+        is_private = name.startswith(("providers.", "acp."))
+        shown = "" if is_private else f" is {safe_line(_show(value), 80)}"
         raise ConfigError(
             f"{self._source}: {safe_line(name)}{shown}: {expected}",
             source=self._source,
@@ -310,7 +319,21 @@ def _check_providers(file: str, values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{file}: {key}: {problem}", file=file, key=key)
 
 
+def _check_acp(file: str, values: Mapping[str, Any]) -> None:
+    """An agent needs a command, which file or environment may give."""
+    for name, agent in values.get("acp", {}).items():
+        if not agent.get("command"):
+            key = f"acp.{safe_line(name)}.command"
+            raise ConfigError(f"{file}: {key}: is missing", file=file, key=key)
+
+
 def _exposed(file: Path, values: Mapping[str, Any]) -> Iterable[str]:
-    providers = values.get("providers", {}).values()
-    if any(p.get("headers") for p in providers) and file.is_file() and file.stat().st_mode & 0o077:
+    if not file.is_file() or not file.stat().st_mode & 0o077:
+        return
+    if any(each.get("headers") for each in values.get("providers", {}).values()):
         yield f"{file}: headers may hold a key and others can read the file; chmod 600 it"
+    given = [
+        value for each in values.get("acp", {}).values() for value in each.get("env", {}).values()
+    ]
+    if any(not value.startswith("$") for value in given):
+        yield f"{file}: env may hold a key and others can read the file; chmod 600 it, or say $NAME"

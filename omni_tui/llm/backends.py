@@ -17,6 +17,9 @@ from omni_tui.core.errors import ConfigError, RequestError
 from omni_tui.core.stream import Failed, StreamEvent
 from omni_tui.llm.providers.base import Request
 
+ACP = "acp"
+"""The provider of agents that speak the Agent Client Protocol, each by its name in the settings."""
+
 DEFAULT = "default"
 """The model name that leaves the choice of the model to the program."""
 
@@ -50,6 +53,31 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class AcpAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that speaks the Agent Client Protocol on its standard input and output."""
+
+    command: tuple[str, ...]
+    """The program, by path or by a name on the `PATH`, and its arguments."""
+    env: dict[str, str] = {}
+    """Variables it gets besides the usual ones; a value `$NAME` is that of the variable NAME."""
+
+    def __repr__(self) -> str:
+        # Arguments and variables may carry a key, and a repr ends up in logs and tracebacks.
+        return "AcpAgent(…)"
+
+    def find(self) -> str | None:
+        """The path of the program; `None` when it is not installed. Looks at the disk."""
+        return shutil.which(os.path.expanduser(self.command[0])) if self.command else None
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """What `env` stands for; a variable that is not set is left out."""
+        return {
+            name: environment[value[1:]] if value.startswith("$") else value
+            for name, value in self.env.items()
+            if not value.startswith("$") or value[1:] in environment
+        }
+
+
 _ROWS = (
     Backend(
         name="claude-cli",
@@ -72,8 +100,10 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType({row.name: row for row in _RO
 class LoopOwner:
     """Stands where a provider stands in a `Model`; only an agent can talk to what is behind it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, agents: Mapping[str, AcpAgent] = MappingProxyType({})) -> None:
         self.name = name
+        self.agents = agents
+        """Of `acp`: who is meant by the rest of a model string."""
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         """Say that no single request can be answered."""

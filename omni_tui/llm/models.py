@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from omni_tui.core.errors import ConfigError, UnknownModelError
-from omni_tui.llm.backends import BACKENDS, LoopOwner
+from omni_tui.llm.backends import ACP, BACKENDS, AcpAgent, LoopOwner
 from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.providers.base import Model, Provider
 from omni_tui.llm.providers.table import ALIASES, APIS, ENDPOINTS, INFERENCE, Dialect, Endpoint
@@ -50,6 +51,7 @@ class ProviderRegistry:
             provider.
         catalog: What is known of their models; by default what is shipped.
         endpoints: The table, by name; `config.providers.endpoints` gives one with a person's own.
+        acp: Agents that speak the Agent Client Protocol, by the name after `acp/`.
 
     Close the registry (or use it with `async with`) to close their connections.
     """
@@ -59,9 +61,11 @@ class ProviderRegistry:
         providers: Mapping[str, Callable[[], Provider]] | None = None,
         catalog: Catalog | None = None,
         endpoints: Mapping[str, Endpoint] = ENDPOINTS,
+        acp: Mapping[str, AcpAgent] = MappingProxyType({}),
     ) -> None:
         self.catalog = catalog or Catalog()
         self.endpoints = endpoints
+        self.acp = acp
         self._factories = dict(providers or {})
         self._made: dict[str, Provider] = {}
 
@@ -73,7 +77,7 @@ class ProviderRegistry:
 
     def names(self) -> list[str]:
         """All providers, in the order of the table; agents that own their loop and `demo` last."""
-        return list(dict.fromkeys((*self._factories, *self.endpoints, *BACKENDS, DEMO)))
+        return list(dict.fromkeys((*self._factories, *self.endpoints, *self._owners(), DEMO)))
 
     def get(self, name: str) -> Provider:
         """The provider called `name`; raises `UnknownModelError` when there is none."""
@@ -99,6 +103,8 @@ class ProviderRegistry:
         """
         ready = [name for name, endpoint in self.endpoints.items() if is_ready(endpoint)]
         installed = [name for name, backend in BACKENDS.items() if backend.find() is not None]
+        if any(agent.find() is not None for agent in self.acp.values()):
+            installed.append(ACP)
         return list(dict.fromkeys((*self._factories, *ready, *installed)))
 
     def default_model(self) -> str | None:
@@ -122,6 +128,10 @@ class ProviderRegistry:
         for provider in made.values():
             await provider.close()
 
+    def _owners(self) -> tuple[str, ...]:
+        """Those that own their loop; `acp` only where the settings name an agent."""
+        return (*BACKENDS, ACP) if self.acp else tuple(BACKENDS)
+
     def _make(self, name: str) -> Provider:
         if name in self._factories:
             return self._factories[name]()
@@ -129,6 +139,8 @@ class ProviderRegistry:
             return make_provider(self.endpoints[name])
         if name in BACKENDS:
             return LoopOwner(name)
+        if name == ACP:
+            return LoopOwner(name, self.acp)
         if name == DEMO:
             from omni_tui.llm.providers.demo import DemoProvider
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from omni_tui.llm.backends import BACKENDS
+from omni_tui.llm.backends import ACP, BACKENDS
 from omni_tui.llm.local import local_models
 from omni_tui.llm.model_info import ModelInfo
 from omni_tui.llm.models import DEMO, DEMO_MODEL, ProviderRegistry
@@ -73,6 +73,9 @@ def _offers(registry: ProviderRegistry, local: list[str], everything: bool) -> l
     for name in ready:
         add(_named(registry, name), True)
         add(_known(registry, name, everything), True)
+    for name, agent in registry.acp.items():
+        if (installed := agent.find() is not None) or everything:
+            add([f"{ACP}/{name}"], installed)
     add(local, True)
     add([DEMO_MODEL], True)
     if everything:

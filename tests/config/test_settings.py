@@ -44,6 +44,10 @@ models = ["large", "small"]
 silence = 120
 quirks = { thinking = "effort", pdf = true }
 
+[acp.helper]
+command = ["helper", "--acp"]
+env = { MODE = "fast" }
+
 [models."box/large"]
 context = 64000
 inputs = ["text", "image"]
@@ -69,6 +73,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     assert msgspec.to_builtins(settings) == {
         "model": "demo/chat",
         "fallbacks": ("demo/chat", "box/large"),
+        "acp": {"helper": {"command": ("helper", "--acp"), "env": {"MODE": "fast"}}},
         "thinking": "high",
         "theme": "omni-light",
         "system": "Be brief.",
@@ -318,3 +323,42 @@ def test_headers_in_a_file_others_can_read_are_noticed(tmp_path: Path) -> None:
     file.chmod(0o644)
     (notice,) = load_settings(file, {}).notices
     assert "chmod 600" in notice
+
+
+def test_agents_that_speak_acp_are_named_with_their_command(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[acp.one]\ncommand = ["one", "--acp"]\nenv = { KEY = "$KEY" }\nmodel = "x"\n')
+    file.chmod(0o644)
+    settings = load_settings(file, {"OMNI_TUI_ACP__TWO__COMMAND": '["two"]'})
+    assert settings.acp["one"].command == ("one", "--acp")
+    assert settings.acp["two"].command == ("two",)
+    assert [notice for notice in settings.notices if "chmod" in notice] == []
+    assert any("acp.one.model" in notice for notice in settings.notices)
+    assert settings.acp["one"].variables({"KEY": "k"}) == {"KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[acp.one]\n", "acp.one.command: is missing"),
+        ("[acp.one]\ncommand = []\n", "acp.one.command: is missing"),
+        ('[acp.one]\ncommand = "one sk-secret"\n', "acp.one.command"),
+        ('[acp]\none = "sk-secret"\n', "acp.one: expected a table"),
+    ],
+)
+def test_an_agent_without_a_command_stops_the_start(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file, {})
+    assert words in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_a_key_written_out_for_an_agent_in_an_open_file_is_a_notice(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[acp.one]\ncommand = ["one"]\nenv = { KEY = "sk-secret" }\n')
+    file.chmod(0o644)
+    settings = load_settings(file, {})
+    assert any("env may hold a key" in notice for notice in settings.notices)
+    assert "sk-secret" not in f"{settings!r}"

@@ -8,7 +8,7 @@ import pytest
 
 from omni_tui.core.errors import ConfigError, RequestError
 from omni_tui.llm.api import generate_text
-from omni_tui.llm.backends import BACKENDS
+from omni_tui.llm.backends import BACKENDS, AcpAgent
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.offers import find_offers
 
@@ -50,3 +50,16 @@ def test_a_variable_names_another_program(program: Path, monkeypatch: pytest.Mon
 async def test_a_single_request_is_refused() -> None:
     with pytest.raises(RequestError, match="runs its own loop"):
         await generate_text("claude-cli/default", "hello")
+
+
+async def test_agents_that_speak_acp_are_offered_when_they_are_installed(program: Path) -> None:
+    agents = {"a": AcpAgent(command=("claude", "--acp")), "b": AcpAgent(command=("not-there",))}
+    registry = ProviderRegistry(endpoints={}, acp=agents)
+    assert str(registry.resolve("acp/a")) == "acp/a"
+    assert "acp" in registry.names()
+    assert "acp" in registry.available()
+    offered = [offer.id for offer in await find_offers(registry) if offer.id.startswith("acp/")]
+    assert offered == ["acp/a"]
+    every = {offer.id: offer.ready for offer in await find_offers(registry, everything=True)}
+    assert every["acp/b"] is False
+    assert "acp" not in ProviderRegistry().names()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TURNS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "acp": ("omni_tui.agent.backends.acp", "AcpTurn"),
         "claude-cli": ("omni_tui.agent.backends.claude_cli", "ClaudeTurn"),
         "codex-cli": ("omni_tui.agent.backends.codex_cli", "CodexTurn"),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -38,6 +38,7 @@ from omni_tui.core.stream import (
 )
 from omni_tui.core.usage import Usage
 from omni_tui.llm.accumulator import Accumulator
+from omni_tui.llm.output import instruction
 
 if TYPE_CHECKING:
     from omni_tui.agent.engine import Engine
@@ -52,7 +53,7 @@ class BackendTurn(Turn):
     Its `_steps` takes the program through the turn with the verbs below and returns how it ended.
     """
 
-    signer: ClassVar[str]
+    signer: str
     """The provider's name, which marks are signed with."""
 
     def __init__(self, agent: Engine, run: Run) -> None:
@@ -73,6 +74,13 @@ class BackendTurn(Turn):
         """The model asked for; `None` leaves it to the program."""
         name = str(self.agent.model).partition("/")[2]
         return None if name == "default" else name
+
+    @property
+    def instructions(self) -> str:
+        """The system prompt, and the shape the answer shall have."""
+        output = self.agent.output
+        parts = (self.agent.system, instruction(output) if output else None)
+        return "\n\n".join(part for part in parts if part)
 
     # A step
 

@@ -25,7 +25,6 @@ from omni_tui.core.errors import (
 from omni_tui.core.safe_text import safe
 from omni_tui.core.usage import Usage
 from omni_tui.llm.backends import BACKENDS
-from omni_tui.llm.output import instruction
 
 GRACE = 3.0
 """Seconds a program gets to leave by itself before its group is ended."""
@@ -198,15 +197,6 @@ class CliTurn(BackendTurn):
         if status is not None:
             return RequestError(message)
         return BrokenStreamError(message, hint="try again")
-
-    # What both ask alike
-
-    @property
-    def instructions(self) -> str:
-        """The system prompt, and the shape the answer shall have."""
-        output = self.agent.output
-        parts = (self.agent.system, instruction(output) if output else None)
-        return "\n\n".join(part for part in parts if part)
 
 
 def is_id(text: str) -> bool:
