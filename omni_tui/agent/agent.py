@@ -17,6 +17,7 @@ from omni_tui.agent.engine import Engine
 from omni_tui.agent.events import (
     Event,
     StateChanged,
+    Status,
 )
 from omni_tui.agent.execute import TimeoutOf
 from omni_tui.agent.hooks import Hooks
@@ -156,8 +157,7 @@ class Agent(Engine):
     async def close(self) -> None:
         """Cancel the run under way and those that wait, wait for the end, release connections."""
         is_first, self._closed = not self._closed, True
-        for waiting in tuple(self.queue.runs):
-            self.cancel(waiting.id)
+        self._cancel_waiting()
         if (run := self._run) is not None:
             self.cancel()
             await run.wait()
@@ -217,8 +217,7 @@ class Agent(Engine):
             return self._run
         if self._run is None:
             raise HaltedError("The agent is halted.", hint="unhalt it", status=self.status)
-        status = "busy" if self.status == "idle" else self.status
-        raise BusyError(f"The agent is {status}.", hint="wait, or cancel the run", status=status)
+        raise self._busy()
 
     def steer(self, content: Content, *, at: Boundary = "turn") -> Run:
         """Give a text to the run under way; with none, it is a prompt."""
@@ -333,8 +332,7 @@ class Agent(Engine):
         Raises `BusyError` when a run is under way.
         """
         self._must_rest()
-        for run in tuple(self.queue.runs):
-            self.cancel(run.id)
+        self._cancel_waiting()
         self.queue.events.clear()
         self.queue.follow_ups.clear()
         self.history.clear()
@@ -361,10 +359,8 @@ class Agent(Engine):
 
     def health(self) -> Health:
         """What a monitor wants to know."""
-        # Between `prompt` and the first step of the run nobody was told yet that it is busy.
-        has_begun = self._run is not None and self.status == "idle"
         return Health(
-            status="busy" if has_begun else self.status,
+            status=self._true_status,
             busy=self._run is not None,
             turns=self._turns,
             message_count=self.committed,
@@ -387,8 +383,17 @@ class Agent(Engine):
 
     def _must_rest(self) -> None:
         if self._run is not None:
-            status = "busy" if self.status == "idle" else self.status
-            raise BusyError(f"The agent is {status}.", hint="wait, or cancel", status=status)
+            raise self._busy()
+
+    @property
+    def _true_status(self) -> Status:
+        """Between `prompt` and the first step of a run nobody was told yet that it is busy."""
+        has_begun = self._run is not None and self.status == "idle"
+        return "busy" if has_begun else self.status
+
+    def _busy(self) -> BusyError:
+        status = self._true_status
+        return BusyError(f"The agent is {status}.", hint="wait, or cancel the run", status=status)
 
     def _can_continue(self) -> bool:
         return bool(self.history) and (

@@ -261,8 +261,7 @@ class Engine(Hooks):
         if self._run is not None or self.is_halting:
             return
         if self._closed:
-            for run in tuple(self.queue.runs):
-                self._cancel_queued(run.id)
+            self._cancel_waiting()
         elif self.queue.follow_ups:
             self._begin(Run(self, self.queue.follow_ups.popleft()))
         elif self.queue.runs:
@@ -319,6 +318,10 @@ class Engine(Hooks):
         await self.chain.terminate(f"{hook} failed")
         self.observe("agent.stop", reason=f"{hook} failed")
         raise self._failure from error
+
+    def _cancel_waiting(self) -> None:
+        for run in tuple(self.queue.runs):
+            self._cancel_queued(run.id)
 
     def _cancel_queued(self, run_id: str) -> bool:
         run = self.queue.take(run_id)
