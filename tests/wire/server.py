@@ -59,7 +59,7 @@ class SSEServer(socketserver.ThreadingTCPServer):
         self.replies = replies
         self.requests: list[Recorded] = []
         self.client_left = threading.Event()
-        """Set when a client closes the connection while an answer stalls."""
+        """Set when a client closes the connection before an answer is whole."""
         self.stalling = threading.Event()
         """Set when an answer has sent all it will send and stalls."""
         self.connections: set[socket.socket] = set()
@@ -119,10 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        with contextlib.suppress(ConnectionError):
+        try:
             for piece in reply.pieces:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self._end(reply.ending)
+        except ConnectionError:
+            self.server.client_left.set()
 
     def _end(self, ending: Ending) -> None:
         if ending == "end":
