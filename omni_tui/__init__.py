@@ -12,6 +12,7 @@ from omni_tui._version import __version__
 
 if TYPE_CHECKING:
     from omni_tui.agent.agent import Agent
+    from omni_tui.agent.completion import Completion, CompletionAgent
     from omni_tui.agent.decisions import (
         Continue,
         Execute,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         AgentRunError,
         BusyError,
         HaltedError,
+        MaxStepsReachedError,
         OmniError,
         OutputError,
         ProviderError,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "omni_tui.agent.agent": ("Agent",),
+    "omni_tui.agent.completion": ("Completion", "CompletionAgent"),
     "omni_tui.agent.decisions": (
         "Continue",
         "Execute",
@@ -86,6 +89,7 @@ _HOMES = {
         "AgentRunError",
         "BusyError",
         "HaltedError",
+        "MaxStepsReachedError",
         "OmniError",
         "OutputError",
         "ProviderError",
@@ -121,6 +125,8 @@ __all__ = [
     "AgentSupervisor",
     "Attachment",
     "BusyError",
+    "Completion",
+    "CompletionAgent",
     "Continue",
     "Event",
     "Execute",
@@ -128,6 +134,7 @@ __all__ = [
     "HaltedError",
     "Hooks",
     "Ignore",
+    "MaxStepsReachedError",
     "MemoryStore",
     "Message",
     "Model",

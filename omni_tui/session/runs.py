@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from omni_tui.agent.agent import Agent
@@ -15,6 +16,7 @@ from omni_tui.agent.events import (
     ToolOutput,
     ToolStarted,
 )
+from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.run import Run
 from omni_tui.core.messages import Message, Text, ToolResult
@@ -42,13 +44,21 @@ class BranchRun:
     head only while the head is its own tip.
     """
 
-    def __init__(self, session: Session, tip: int | None, came_from: int | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        tip: int | None,
+        came_from: int | None,
+        hooks: Sequence[Hooks] = (),
+    ) -> None:
         self.session = session
         self.tip = tip
         """The node the next message goes under."""
         self.start = tip
         self.came_from = came_from
         """The head before the run; where a run that adds nothing goes back to."""
+        self.hooks = tuple(hooks)
+        """What decides about this run beside the session's own rules."""
         self.tools: dict[str, RunningTool] = {}
         self.started = time.monotonic()
         self.agent: Agent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from omni_tui.agent.agent import Agent
 from omni_tui.agent.approval import Approval
 from omni_tui.agent.decisions import Answer
 from omni_tui.agent.events import Event
+from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.queue import WhenBusy
 from omni_tui.agent.run import Run
 from omni_tui.agent.subscription import Subscription
@@ -125,12 +127,16 @@ class Session:
         *,
         at: int | msgspec.UnsetType | None = msgspec.UNSET,
         when_busy: WhenBusy = "reject",
+        hooks: Sequence[Hooks] = (),
+        tools: Sequence[Tool] = (),
     ) -> Run:
         """Ask, under the head or under the node `at` (`None`: as a new root).
 
         `content=None` goes on from a node that waits for an answer: a prompt, or open tool uses.
         `when_busy` says what happens while a run grows this very branch: see `Agent.prompt`. A
-        steering text that could not go in becomes the draft of its branch.
+        steering text that could not go in becomes the draft of its branch. `hooks` and `tools` come
+        to those of the set-up for a run of its own, which never waits behind another (but what is
+        queued behind it shares them); the rules of this session decide before the hooks do.
 
         Raises:
             BusyError: A run grows this very branch, and the prompt may not wait.
@@ -141,8 +147,8 @@ class Session:
         """
         tip = self.tree.head if at is msgspec.UNSET else at
         busy = None if tip is None else self.run_at(tip)
-        if content is None or busy is None or when_busy == "reject":
-            return self._start(tip, content)
+        if content is None or busy is None or when_busy == "reject" or hooks or tools:
+            return self._start(tip, content, hooks=hooks, tools=tools)
         blocks = as_blocks(content)
         self._require_readable(blocks)
         return busy.agent.prompt(blocks, when_busy=when_busy)
@@ -218,7 +224,15 @@ class Session:
                 found = branch
         return found
 
-    def _start(self, tip: int | None, content: Content | None, *, go_there: bool = False) -> Run:
+    def _start(
+        self,
+        tip: int | None,
+        content: Content | None,
+        *,
+        go_there: bool = False,
+        hooks: Sequence[Hooks] = (),
+        tools: Sequence[Tool] = (),
+    ) -> Run:
         if self._closed:
             raise AgentError("The session is closed.")
         # A prompt may be answered several times at once: every answer is a branch of its own.
@@ -231,16 +245,17 @@ class Session:
         blocks = None if content is None else as_blocks(content)
         self._require_readable(blocks or ())
         came_from = self.tree.head
-        branch = BranchRun(self, tip, came_from)
+        branch = BranchRun(self, tip, came_from, hooks)
         setup = self.setup
+        tools = (*setup.tools, *tools)
         branch.agent = setup.agent(
             model=self.model,
             system=self.record.system,
-            tools=setup.tools,
+            tools=tools,
             messages=self.tree.messages(tip),
             options=self.options,
             output=setup.output,
-            hooks=self._guards(),
+            hooks=(*self._guards(tools), *hooks),
             max_steps=setup.max_steps,
             keep_partial=True,
             retry=setup.retry,
@@ -273,10 +288,10 @@ class Session:
         if refusal is not None:
             raise refusal
 
-    def _guards(self) -> tuple[Approval, ...]:
+    def _guards(self, tools: Sequence[Tool]) -> tuple[Approval, ...]:
         if self.permissions is None:
             return ()
-        return (Approval(self.permissions, {tool.name: tool for tool in self.setup.tools}),)
+        return (Approval(self.permissions, {tool.name: tool for tool in tools}),)
 
     def run_began(self, branch: BranchRun) -> None:
         """Know a run while it goes on; called by the run."""
