@@ -40,6 +40,14 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Unsent text by branch."""
     approvals: tuple[str, ...] = ()
     """Rules a person allowed for this session."""
+    parent_id: str | None = None
+    """The session whose agent gave this one its task; `None` for one that a person began."""
+    parent_node: int | None = None
+    """The message there that asked for it."""
+    parent_use: str | None = None
+    """The id of the tool use in that message."""
+    depth: int = 0
+    """How many sessions stand above this one."""
     created_at: datetime = msgspec.field(default_factory=now)
     updated_at: datetime = msgspec.field(default_factory=now)
 
@@ -89,7 +97,10 @@ class Store(Protocol):
     """Keeps sessions. `id` is a session's full id; unknown ones raise `NotFoundError`."""
 
     async def create(self, record: SessionRecord) -> None:
-        """Store a new session without nodes; raises `AlreadyExistsError`."""
+        """Store a new session without nodes.
+
+        Raises `AlreadyExistsError`, and `NotFoundError` when its parent is not stored.
+        """
 
     async def save_tree(self, id: str, changes: Changes) -> None:
         """Write nodes, cursors and head in one go: after a crash all of it is there or nothing.
@@ -106,13 +117,22 @@ class Store(Protocol):
         """Read a session with its whole tree."""
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
-        """The sessions updated last, newest first.
+        """The sessions updated last, newest first; those with a parent are left out.
 
         `before` is the last summary of a page and gives the next one.
         """
 
+    async def child(self, id: str, node: int, use: str) -> str | None:
+        """The session that this tool use of session `id` began, the newest; `None` without one.
+
+        Raises nothing for an unknown `id`.
+        """
+
     async def delete(self, id: str) -> None:
-        """Remove a session; raises `SessionLockedError` while another process holds its lease."""
+        """Remove a session and all beneath it.
+
+        Raises `SessionLockedError` while another process holds the lease of one of them.
+        """
 
     async def exists(self, id: str) -> bool:
         """Whether the session is stored."""
@@ -121,7 +141,7 @@ class Store(Protocol):
         """The full id that a person means by an id, its beginning or a title (see `pick`)."""
 
     async def latest(self) -> str | None:
-        """The session updated last, if there is any."""
+        """The session updated last, if there is any; never one with a parent."""
 
     async def lease(self, id: str, *, take_over: bool = False) -> None:
         """Claim the session for this store until `release` or `close`; claiming twice is fine.
@@ -154,14 +174,23 @@ def checked_state(changes: State) -> dict[str, Any]:
     return dict(changes)
 
 
-def pick(sessions: Iterable[tuple[str, str | None]], wanted: str) -> str:
-    """Choose from (id, title) pairs what a person means by `wanted`.
+def pick(sessions: Iterable[tuple[str, str | None, str | None]], wanted: str) -> str:
+    """Choose from (id, title, parent id) what a person means by `wanted`.
 
     Tried in this order: the id, a whole title, the beginning of an id, the beginning of a title;
-    titles ignore case. Raises `NotFoundError`, or `AmbiguousIdError` with the pairs that fit in
+    titles ignore case. A session with a parent is found by its id alone, and only where no other
+    fits. Raises `NotFoundError`, or `AmbiguousIdError` with the (id, title) pairs that fit in
     `details["matches"]`.
     """
-    pairs = [(id, title or "") for id, title in sessions] if wanted else []
+    known = list(sessions)
+    try:
+        return _pick([(id, title or "") for id, title, parent in known if parent is None], wanted)
+    except NotFoundError:
+        return _pick([(id, "") for id, _, parent in known if parent is not None], wanted)
+
+
+def _pick(known: list[tuple[str, str]], wanted: str) -> str:
+    pairs = known if wanted else []
     title_wanted = wanted.casefold()
     for matches in (
         [pair for pair in pairs if pair[0] == wanted],

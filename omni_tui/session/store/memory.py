@@ -49,6 +49,8 @@ class MemoryStore:
     async def create(self, record: SessionRecord) -> None:
         if record.id in self._sessions:
             raise AlreadyExistsError(f"There is a session {record.id} already.", id=record.id)
+        if record.parent_id is not None:
+            self._session(record.parent_id)
         row = rows.record_row(record)
         self._sessions[record.id] = _Session(dict(zip(rows.RECORD_COLUMNS, row, strict=True)))
 
@@ -87,21 +89,34 @@ class MemoryStore:
         )
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
-        page = sorted(map(_summary, self._sessions.values()), key=_age, reverse=True)
+        begun = (each for each in self._sessions.values() if each.record["parent_id"] is None)
+        page = sorted(map(_summary, begun), key=_age, reverse=True)
         if before is not None:
             page = [summary for summary in page if _age(summary) < _age(before)]
         return page[:limit]
 
+    async def child(self, id: str, node: int, use: str) -> str | None:
+        use = rows.record_value("parent_use", use)
+        wanted = {"parent_id": id, "parent_node": node, "parent_use": use}
+        found = None
+        for child_id, session in self._sessions.items():
+            if wanted.items() <= session.record.items():
+                found = child_id
+        return found
+
     async def delete(self, id: str) -> None:
         self._session(id)
         del self._sessions[id]
+        beneath = [key for key, each in self._sessions.items() if each.record["parent_id"] == id]
+        for child_id in beneath:
+            await self.delete(child_id)
 
     async def exists(self, id: str) -> bool:
         return id in self._sessions
 
     async def find(self, wanted: str) -> str:
         records = [rows.record_from(tuple(s.record.values())) for s in self._sessions.values()]
-        return pick([(record.id, record.title) for record in records], wanted)
+        return pick([(each.id, each.title, each.parent_id) for each in records], wanted)
 
     async def latest(self) -> str | None:
         page = await self.list(limit=1)

@@ -1,10 +1,14 @@
--- The database of omni-tui, version 1. You may query it while the program runs; change it only while
+-- The database of omni-tui, version 2. You may query it while the program runs; change it only while
 -- it does not. Times are UTC, ISO 8601 with milliseconds, so that they sort as text. JSON columns work
 -- with SQLite's functions:
 --
---   SELECT title, id FROM sessions ORDER BY updated_at DESC;
+--   SELECT title, id FROM sessions WHERE parent_id IS NULL ORDER BY updated_at DESC;
 --   SELECT id, parent_id, json_extract(message, '$.content[0].text') FROM nodes WHERE session_id = '…';
---   SELECT model, sum(cost) FROM nodes GROUP BY model;
+--   SELECT model, sum(cost) FROM nodes WHERE model IS NOT NULL GROUP BY model;
+--
+-- What a sub-agent used stands in its own session, and as a sum in the session above it, in the
+-- message with its answer, which has no model. To count nothing twice, take the sessions without a
+-- parent_id, or the nodes with a model.
 
 CREATE TABLE sessions (
   id              TEXT NOT NULL PRIMARY KEY,   -- 22 URL-safe characters
@@ -22,10 +26,16 @@ CREATE TABLE sessions (
   root_cursor     INTEGER,                     -- the root last chosen
   lease_pid       INTEGER,                     -- the process that has the session open,
   lease_start     TEXT,                        -- when that process started (pids are used again)
-  lease_host      TEXT                         -- and its machine
+  lease_host      TEXT,                        -- and its machine
+  parent_id       TEXT REFERENCES sessions (id) ON DELETE CASCADE, -- whose sub-agent it is, if any
+  parent_node     INTEGER,                     -- the message there that asked for it
+  parent_use      TEXT,                        -- and the id of the tool use in that message
+  depth           INTEGER NOT NULL DEFAULT 0   -- how many sessions stand above it
 ) STRICT;
 
-CREATE INDEX sessions_by_update ON sessions (updated_at, id);
+CREATE INDEX sessions_by_update ON sessions (updated_at, id) WHERE parent_id IS NULL;
+
+CREATE INDEX sessions_by_parent ON sessions (parent_id, parent_node) WHERE parent_id IS NOT NULL;
 
 -- One row a message. Siblings are the versions of one moment; the active path leads from a root to
 -- sessions.head. Ids count up within a session, and that is the order things happened in.

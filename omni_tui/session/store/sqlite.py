@@ -67,7 +67,19 @@ SELECT id, title, model, cwd, created_at, updated_at,
   (SELECT count(DISTINCT parent_id) FROM nodes WHERE session_id = s.id),
   (SELECT total(cost) FROM nodes WHERE session_id = s.id),
   (SELECT CAST(message AS BLOB) FROM nodes WHERE session_id = s.id AND id = s.head)
-FROM sessions AS s {where} ORDER BY updated_at DESC, id DESC LIMIT ?
+FROM sessions AS s WHERE parent_id IS NULL {after} ORDER BY updated_at DESC, id DESC LIMIT ?
+"""
+
+# A tool use runs again where it was interrupted: then what it began last counts.
+_CHILD = """
+SELECT id FROM sessions WHERE parent_id = ? AND parent_node = ? AND parent_use = ?
+ORDER BY created_at DESC, rowid DESC LIMIT 1
+"""
+
+_FAMILY = """
+WITH RECURSIVE family (id) AS (
+  VALUES (?) UNION ALL SELECT s.id FROM sessions AS s JOIN family ON s.parent_id = family.id
+) SELECT id FROM family
 """
 
 _HOLDER = "lease_pid, lease_start, lease_host"
@@ -150,6 +162,8 @@ class SQLiteStore:
                     raise AlreadyExistsError(
                         f"There is a session {record.id} already.", id=record.id
                     )
+                if record.parent_id is not None and not _exists(connection, record.parent_id):
+                    raise not_found(record.parent_id)
                 connection.execute(_CREATE, rows.record_row(record))
 
         await self._writer.run(job)
@@ -182,11 +196,13 @@ class SQLiteStore:
     async def delete(self, id: str) -> None:
         def job(connection: sqlite3.Connection) -> None:
             with schema.transaction(connection):
-                holder = _holder(connection, id)
-                if holder is not None and id not in self._leases and not holder.is_gone:
-                    raise _locked(id, holder)
+                family = [each for (each,) in connection.execute(_FAMILY, (id,))]
+                for each in family:
+                    holder = _holder(connection, each)
+                    if holder is not None and each not in self._leases and not holder.is_gone:
+                        raise _locked(each, holder)
                 connection.execute("DELETE FROM sessions WHERE id = ?", (id,))
-            self._leases.discard(id)
+            self._leases.difference_update(family)
 
         await self._writer.run(job)
 
@@ -206,15 +222,23 @@ class SQLiteStore:
         return await self._reader.run(job)
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
-        where = ""
-        after: tuple[str, ...] = ()
+        after = ""
+        last: tuple[str, ...] = ()
         if before is not None:
-            where = "WHERE (updated_at, id) < (?, ?)"
-            after = rows.moment_text(before.updated_at), before.id
+            after = "AND (updated_at, id) < (?, ?)"
+            last = rows.moment_text(before.updated_at), before.id
 
         def job(connection: sqlite3.Connection) -> Page:
-            found = connection.execute(_LIST.format(where=where), (*after, limit))
+            found = connection.execute(_LIST.format(after=after), (*last, limit))
             return [_summary(*row) for row in found]
+
+        return await self._reader.run(job)
+
+    async def child(self, id: str, node: int, use: str) -> str | None:
+        def job(connection: sqlite3.Connection) -> str | None:
+            wanted = id, node, rows.record_value("parent_use", use)
+            found = connection.execute(_CHILD, wanted).fetchone()
+            return None if found is None else str(found[0])
 
         return await self._reader.run(job)
 
@@ -223,7 +247,8 @@ class SQLiteStore:
 
     async def find(self, wanted: str) -> str:
         def job(connection: sqlite3.Connection) -> str:
-            return pick(connection.execute("SELECT id, title FROM sessions"), wanted)
+            known = connection.execute("SELECT id, title, parent_id FROM sessions")
+            return pick(known, wanted)
 
         return await self._reader.run(job)
 

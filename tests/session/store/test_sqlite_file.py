@@ -171,15 +171,27 @@ async def test_lists_and_loads_find_their_rows_by_index(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         for query, values in (
             (
-                sqlite_store_module._LIST.format(where="WHERE (updated_at, id) < (?, ?)"),
+                sqlite_store_module._LIST.format(after="AND (updated_at, id) < (?, ?)"),
                 ("", "", 5),
             ),
-            (sqlite_store_module._LIST.format(where=""), (5,)),
+            (sqlite_store_module._LIST.format(after=""), (5,)),
             (sqlite_store_module._LOAD_NODES, ("s",)),
         ):
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
             assert not [step for step in plan if "TEMP B-TREE FOR ORDER" in step], plan
             assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+
+
+async def test_sessions_beneath_another_are_found_by_index(path: Path) -> None:
+    await fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        for query, values in (
+            (sqlite_store_module._CHILD, ("s", 1, "t")),
+            (sqlite_store_module._FAMILY, ("s",)),
+            ("DELETE FROM sessions WHERE parent_id = ?", ("s",)),
+        ):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+            assert [step for step in plan if "sessions_by_parent" in step], plan
 
 
 async def test_people_can_query_the_tables(path: Path) -> None:
@@ -234,7 +246,7 @@ async def test_a_newer_file_is_refused_and_untouched(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = digest(path)
-    with pytest.raises(StoreVersionError, match=r"version 99, this program knows 1") as caught:
+    with pytest.raises(StoreVersionError, match=r"version 99, this program knows 2") as caught:
         await SQLiteStore(path).open()
     assert str(path) in str(caught.value)
     assert digest(path) == before
@@ -245,7 +257,7 @@ async def test_a_newer_version_that_is_only_in_the_log_is_refused(path: Path) ->
     await fill(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 99")
-        assert int.from_bytes(path.read_bytes()[60:64], "big") == 1
+        assert int.from_bytes(path.read_bytes()[60:64], "big") == schema.SCHEMA_VERSION
         with pytest.raises(StoreVersionError, match="version 99"):
             await SQLiteStore(path).open()
 

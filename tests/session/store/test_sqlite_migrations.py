@@ -16,7 +16,11 @@ from omni_tui.core.errors import StoreVersionError
 from omni_tui.core.messages import Message
 from omni_tui.session.store import SessionRecord, SQLiteStore, schema
 from omni_tui.session.store.migrations import load_steps
-from omni_tui.session.tree import Tree
+
+VERSION_1 = Path(__file__).with_name("version_1.sql")
+"""A file that version 1 wrote, as SQL: two sessions, one of them with five messages."""
+
+FULL, EMPTY = "A" * 22, "B" * 22
 
 STEPS = {
     2: """
@@ -31,13 +35,10 @@ STEPS = {
 
 
 @pytest.fixture
-async def old(path: Path) -> Path:
-    """A file of version 1 with a session in it."""
-    async with SQLiteStore(path) as store:
-        tree = Tree()
-        tree.push(Message.user("x"))
-        await store.create(SessionRecord(id="s"))
-        await store.save_tree("s", tree.take_changes())
+def old(path: Path) -> Path:
+    """A file of version 1 with sessions in it."""
+    with connect(path) as connection:
+        connection.executescript(VERSION_1.read_text("utf-8"))
     return path
 
 
@@ -57,7 +58,8 @@ def test_the_steps_lead_to_the_present_version_without_a_gap() -> None:
 def test_all_steps_that_are_due_are_taken_at_once(old: Path) -> None:
     with connect(old) as connection:
         schema.prepare(connection, old, version=3, steps=STEPS)
-        assert connection.execute("SELECT id, colour FROM sessions").fetchall() == [("s", "green")]
+        colours = connection.execute("SELECT DISTINCT colour FROM sessions").fetchall()
+        assert colours == [("green",)]
         assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
     assert version_of(old) == 3
 
@@ -69,18 +71,72 @@ def test_the_file_is_backed_up_before(old: Path) -> None:
     assert version_of(backup) == 1
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     with connect(backup) as connection:
-        assert connection.execute("SELECT count(*) FROM nodes").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM nodes").fetchone() == (5,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert {file.name for file in old.parent.iterdir()} == {old.name, backup.name}
 
 
-def test_a_file_of_the_present_version_is_left_alone(old: Path) -> None:
-    with connect(old) as connection:
+async def test_a_file_of_the_present_version_is_left_alone(path: Path) -> None:
+    async with SQLiteStore(path) as store:
+        await store.create(SessionRecord(id="s"))
+    with connect(path) as connection:
         before = connection.execute("PRAGMA data_version").fetchone()
-        schema.prepare(connection, old)
+        schema.prepare(connection, path)
         assert connection.execute("PRAGMA data_version").fetchone() == before
         assert connection.total_changes == 0
-    assert [file.name for file in old.parent.iterdir()] == [old.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+async def test_what_version_1_wrote_is_read_and_written_on(old: Path) -> None:
+    async with SQLiteStore(old) as store:
+        assert [each.id for each in await store.list()] == [FULL, EMPTY]
+        stored = await store.load(FULL)
+        record, tree = stored.record, stored.tree
+        assert (record.title, record.title_is_manual, record.system) == (
+            "Mountains",
+            True,
+            "Be brief.",
+        )
+        assert (record.options, record.drafts) == ({"temperature": 0.5}, {"5": "half a thought"})
+        assert record.approvals == ("bash(git status)",)
+        assert (record.parent_id, record.parent_node, record.parent_use, record.depth) == (
+            None,
+            None,
+            None,
+            0,
+        )
+        assert tree.path == (1, 5)
+        assert tree[1].message.text == "Name three mountains; 漢字"
+        assert tree.usage().cost == 0.75
+        tree.push(Message.user("and then?"))
+        await store.save_tree(FULL, tree.take_changes())
+        child = SessionRecord(id="child", parent_id=FULL, parent_node=2, parent_use="t1", depth=1)
+        await store.create(child)
+        assert await store.child(FULL, 2, "t1") == "child"
+        await store.delete(FULL)
+        assert not await store.exists("child")
+    assert version_of(old) == schema.SCHEMA_VERSION
+
+
+async def test_a_migrated_file_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.db"
+    described = []
+    for file in (old, new):
+        async with SQLiteStore(file) as store:
+            await store.list()
+        with connect(file) as connection:
+            tables = {
+                table: [
+                    connection.execute(f"PRAGMA {facts}({table})").fetchall()
+                    for facts in ("table_info", "foreign_key_list")
+                ]
+                for table in ("sessions", "nodes")
+            }
+            indices = connection.execute(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name"
+            ).fetchall()
+        described.append((tables, indices))
+    assert described[0] == described[1]
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(old: Path) -> None:
@@ -94,11 +150,11 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(old: Path) -> None:
 
 def test_a_step_that_would_orphan_rows_is_undone(old: Path) -> None:
     steps = {2: "DELETE FROM sessions;"}
-    with connect(old) as connection, pytest.raises(StoreVersionError, match="1 rows would lose"):
+    with connect(old) as connection, pytest.raises(StoreVersionError, match="5 rows would lose"):
         schema.prepare(connection, old, version=2, steps=steps)
     assert version_of(old) == 1
     with connect(old) as connection:
-        assert connection.execute("SELECT id FROM sessions").fetchall() == [("s",)]
+        assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (2,)
 
 
 def test_the_second_of_two_processes_that_migrate_finds_nothing_to_do(old: Path) -> None:

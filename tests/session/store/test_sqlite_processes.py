@@ -220,6 +220,20 @@ async def test_another_store_of_the_same_process_is_another_holder(session: Path
         await two.lease("s")
 
 
+async def test_a_session_is_not_deleted_while_one_beneath_it_is_open_elsewhere(
+    session: Path,
+) -> None:
+    async with SQLiteStore(session) as one, SQLiteStore(session) as two:
+        await one.create(SessionRecord(id="kid", parent_id="s", parent_node=1, parent_use="t"))
+        await one.create(SessionRecord(id="grandkid", parent_id="kid"))
+        await one.lease("grandkid")
+        with pytest.raises(SessionLockedError, match="grandkid"):
+            await two.delete("s")
+        assert await two.exists("s")
+        await one.delete("s")
+        assert not await two.exists("grandkid")
+
+
 async def test_closing_gives_all_leases_back(session: Path) -> None:
     async with SQLiteStore(session) as one:
         await one.create(SessionRecord(id="t"))

@@ -33,6 +33,10 @@ FULL_RECORD = SessionRecord(
     cwd="/home/ada/räume",
     drafts={"3": "half a thought", "": "a new line\nof talk"},
     approvals=("bash(git status)", "read_file"),
+    parent_id="above",
+    parent_node=7,
+    parent_use="use-1",
+    depth=2,
     created_at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
     updated_at=datetime(2026, 1, 3, tzinfo=UTC),
 )
@@ -83,6 +87,7 @@ async def stored(store: Store, id: str = "s", tree: Tree | None = None, **state:
 
 
 async def test_a_record_comes_back_as_it_went(store: Store) -> None:
+    await store.create(SessionRecord(id="above"))
     await store.create(FULL_RECORD)
     loaded = await store.load("full")
     assert loaded.record == FULL_RECORD
@@ -196,6 +201,7 @@ async def test_a_node_whose_parent_is_not_stored_is_refused_whole(store: Store) 
 
 
 async def test_state_is_written_in_parts(store: Store) -> None:
+    await store.create(SessionRecord(id="above"))
     await store.create(FULL_RECORD)
     await store.save_state("full", title=None, drafts={}, approvals=("x",), title_is_manual=False)
     record = (await store.load("full")).record
@@ -433,3 +439,69 @@ def test_new_ids_are_22_characters_that_a_command_line_takes(
     drawn = iter(["-bad", "-worse", "good"])
     monkeypatch.setattr("secrets.token_urlsafe", lambda _size: next(drawn))
     assert new_session_id() == "good"
+
+
+# Sessions that another one began
+
+
+async def family(store: Store) -> None:
+    """A session, two that a tool use each of it began, and one beneath the first of these."""
+    await stored(store, "top", title="Mountains")
+    await stored(store, "kid-1", title="Mountains", parent_id="top", parent_node=2, parent_use="a")
+    await stored(store, "kid-2", title="Maps", parent_id="top", parent_node=2, parent_use="b")
+    await stored(store, "kid-3", parent_id="kid-1", parent_node=2, parent_use="a", depth=2)
+
+
+async def test_a_session_is_found_by_the_tool_use_that_began_it(store: Store) -> None:
+    await family(store)
+    assert await store.child("top", 2, "a") == "kid-1"
+    assert await store.child("top", 2, "b") == "kid-2"
+    assert await store.child("kid-1", 2, "a") == "kid-3"
+    assert await store.child("top", 4, "a") is None
+    assert await store.child("nobody", 2, "a") is None
+
+
+async def test_the_newest_session_of_a_tool_use_is_found(store: Store) -> None:
+    await family(store)
+    await stored(store, "kid-4", parent_id="top", parent_node=2, parent_use="a")
+    assert await store.child("top", 2, "a") == "kid-4"
+
+
+async def test_a_session_beneath_one_that_is_not_stored_is_refused(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="nobody"):
+        await store.create(SessionRecord(id="kid", parent_id="nobody"))
+    assert not await store.exists("kid")
+
+
+async def test_sessions_beneath_another_are_in_no_list(store: Store) -> None:
+    await family(store)
+    (only,) = await store.list()
+    assert (only.id, only.nodes, only.branches) == ("top", 2, 1)
+    assert await store.list(before=only) == []
+    assert await store.latest() == "top"
+
+
+async def test_a_session_beneath_another_is_found_by_its_id_alone(store: Store) -> None:
+    await family(store)
+    assert await store.find("kid-2") == "kid-2"
+    assert await store.find("Mountains") == "top"
+    with pytest.raises(NotFoundError):
+        await store.find("Maps")
+    with pytest.raises(AmbiguousIdError) as raised:
+        await store.find("kid")
+    assert sorted(id for id, _ in raised.value.details["matches"]) == ["kid-1", "kid-2", "kid-3"]
+    await stored(store, "kids of my own")
+    assert await store.find("kid") == "kids of my own"
+
+
+async def test_a_session_is_deleted_with_all_beneath_it(store: Store) -> None:
+    await family(store)
+    await stored(store, "other")
+    await store.delete("kid-1")
+    assert [id for id in ("top", "kid-1", "kid-2", "kid-3") if await store.exists(id)] == [
+        "top",
+        "kid-2",
+    ]
+    await store.delete("top")
+    assert not await store.exists("kid-2")
+    assert await store.exists("other")

@@ -1,0 +1,55 @@
+PRAGMA application_id = 1330466377;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE nodes (
+  seq          INTEGER PRIMARY KEY,            -- stable across VACUUM
+  session_id   TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  id           INTEGER NOT NULL,
+  parent_id    INTEGER,                        -- NULL: a root
+  cursor       INTEGER,                        -- the child last chosen
+  kind         TEXT NOT NULL CHECK (kind IN ('prompt', 'reply', 'calls', 'results')),
+  status       TEXT NOT NULL CHECK (status IN ('done', 'cancelled', 'failed')),
+  error        TEXT,                           -- why the run failed that ended here
+  label        TEXT,                           -- a name a person gave
+  model        TEXT,                           -- provider/model that wrote it
+  stop_reason  TEXT,
+  run_id       TEXT,
+  created_at   TEXT NOT NULL,
+  duration_ms  INTEGER,                        -- how long the step took
+  input        INTEGER,                        -- tokens read at the full price
+  output       INTEGER,                        -- tokens written
+  cache_read   INTEGER,
+  cache_write  INTEGER,
+  cost         REAL,                           -- US dollars; null if the price is unknown
+  message      TEXT NOT NULL,                  -- JSON: role, content blocks, created_at
+  UNIQUE (session_id, id),
+  FOREIGN KEY (session_id, parent_id) REFERENCES nodes (session_id, id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+INSERT INTO "nodes" VALUES(1,'AAAAAAAAAAAAAAAAAAAAAA',1,NULL,5,'prompt','done',NULL,NULL,NULL,NULL,NULL,'2026-01-02T03:04:05.678Z',NULL,NULL,NULL,NULL,NULL,NULL,'{"role":"user","content":[{"type":"text","text":"Name three mountains; 漢字"}],"created_at":"2026-01-02T03:04:05.678000Z"}');
+INSERT INTO "nodes" VALUES(2,'AAAAAAAAAAAAAAAAAAAAAA',2,1,3,'calls','done',NULL,NULL,'demo/chat','tool_use','r1','2026-01-02T03:04:05.678Z',12,10,2,0,0,0.5,'{"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"t1","name":"glob","input":{"pattern":"*"}}],"created_at":"2026-01-02T03:04:05.678000Z"}');
+INSERT INTO "nodes" VALUES(3,'AAAAAAAAAAAAAAAAAAAAAA',3,2,4,'results','done',NULL,NULL,NULL,NULL,NULL,'2026-01-02T03:04:05.678Z',NULL,NULL,NULL,NULL,NULL,NULL,'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","name":"glob","content":"a"}],"created_at":"2026-01-02T03:04:05.678000Z"}');
+INSERT INTO "nodes" VALUES(4,'AAAAAAAAAAAAAAAAAAAAAA',4,3,NULL,'reply','done',NULL,NULL,'demo/chat','stop','r1','2026-01-02T03:04:05.678Z',NULL,20,3,0,0,0.25,'{"role":"assistant","content":[{"type":"text","text":"Three."}],"created_at":"2026-01-02T03:04:05.678000Z"}');
+INSERT INTO "nodes" VALUES(5,'AAAAAAAAAAAAAAAAAAAAAA',5,1,NULL,'reply','cancelled',NULL,'try',NULL,NULL,NULL,'2026-01-02T03:04:05.678Z',NULL,NULL,NULL,NULL,NULL,NULL,'{"role":"assistant","content":[{"type":"text","text":"Half"}],"created_at":"2026-01-02T03:04:05.678000Z"}');
+CREATE TABLE sessions (
+  id              TEXT NOT NULL PRIMARY KEY,   -- 22 URL-safe characters
+  title           TEXT,
+  title_is_manual INTEGER NOT NULL DEFAULT 0,  -- 1: a person named it
+  model           TEXT,                        -- provider/model
+  system          TEXT,                        -- the system prompt
+  options         TEXT NOT NULL DEFAULT '{}',  -- JSON object: inference options
+  cwd             TEXT,                        -- the folder it was started in
+  drafts          TEXT NOT NULL DEFAULT '{}',  -- JSON object: unsent text by branch
+  approvals       TEXT NOT NULL DEFAULT '[]',  -- JSON array: rules allowed in this session
+  created_at      TEXT NOT NULL,
+  updated_at      TEXT NOT NULL,
+  head            INTEGER,                     -- the node the next message goes under
+  root_cursor     INTEGER,                     -- the root last chosen
+  lease_pid       INTEGER,                     -- the process that has the session open,
+  lease_start     TEXT,                        -- when that process started (pids are used again)
+  lease_host      TEXT                         -- and its machine
+) STRICT;
+INSERT INTO "sessions" VALUES('AAAAAAAAAAAAAAAAAAAAAA','Mountains',1,'demo/chat','Be brief.','{"temperature":0.5}','/srv/demo','{"5":"half a thought"}','["bash(git status)"]','2026-01-02T03:04:05.678Z','2026-11-21T13:47:44.965Z',5,1,NULL,NULL,NULL);
+INSERT INTO "sessions" VALUES('BBBBBBBBBBBBBBBBBBBBBB',NULL,0,NULL,NULL,'{}',NULL,'{}','[]','2026-01-02T03:04:05.678Z','2026-01-02T03:04:05.678Z',NULL,NULL,NULL,NULL,NULL);
+CREATE INDEX sessions_by_update ON sessions (updated_at, id);
+CREATE INDEX nodes_by_parent ON nodes (session_id, parent_id, cost);
+COMMIT;
