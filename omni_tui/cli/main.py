@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from omni_tui import __version__
-from omni_tui.cli.arguments import Parser
+from omni_tui.cli.arguments import Parser, add_running_options
 from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
@@ -73,15 +73,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="with -p: the answer must fit this JSON Schema, and is printed as JSON",
     )
-    made.add_argument(
-        "--approval-mode",
-        choices=("ask", "auto-edit", "plan", "yolo"),
-        help="which tools run unasked: ask (only reading), auto-edit, plan (never write), yolo",
-    )
-    made.add_argument(
-        "--log-file", metavar="FILE", type=Path, help="write what goes wrong to this file"
-    )
-    made.add_argument("--db", metavar="FILE", type=Path, help="keep sessions in this file")
+    add_running_options(made)
     return made
 
 

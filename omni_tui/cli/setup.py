@@ -12,11 +12,13 @@ from typing import Self
 from omni_tui.config.approvals import load_approvals
 from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
-from omni_tui.config.settings import Settings, load_settings
+from omni_tui.config.settings import ApprovalMode, Settings, load_settings
 from omni_tui.core.errors import NotFoundError
+from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
+from omni_tui.session.store.base import Store
 from omni_tui.session.store.sqlite import SQLiteStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions, Rule
@@ -55,6 +57,81 @@ class Start:
         await self.manager.shut_down()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What sessions stand on: the settings, the models, and where they are kept."""
+
+    settings: Settings
+    paths: Paths
+    registry: ProviderRegistry
+    model: str | None
+    """Of new sessions; `None` when none was named and no provider has a key."""
+    database: Path
+    is_default_database: bool
+    approval_mode: ApprovalMode
+    output: OutputFormat | None = None
+    """The shape answers are asked to have."""
+
+    def setup(self, cwd: Path) -> Setup:
+        """What the agents of a session in this folder are made from.
+
+        Reads the approvals stored for the folder; raises `ConfigError` when they cannot be read.
+        """
+        settings, paths = self.settings, self.paths
+        return Setup(
+            tools=builtin_tools(),
+            permissions=Permissions(
+                cwd,
+                rules=_rules(settings, load_approvals(cwd, paths.approvals_file)),
+                mode=self.approval_mode,
+                own=(paths.config_dir, paths.data_dir, paths.state_dir, self.database),
+            ),
+            max_steps=settings.tools.max_steps,
+            output=self.output,
+            options=Options(thinking=settings.thinking),
+            fallbacks=settings.fallbacks,
+            cwd=cwd,
+        )
+
+    def system(self, cwd: Path) -> str:
+        """The system prompt of a new session in this folder."""
+        return self.settings.system or SYSTEM.format(cwd=os.fspath(cwd))
+
+    def manager(self, store: Store, cwd: Path) -> SessionManager:
+        """Keeps the sessions of `store`; those that name no other folder work in `cwd`."""
+        return SessionManager(
+            store,
+            default_model=self.model or DEMO,
+            setup=self.setup(cwd),
+            registry=self.registry,
+        )
+
+
+def read_ground(arguments: argparse.Namespace, *, output: OutputFormat | None = None) -> Ground:
+    """Read the settings and look the models up that they and the arguments name.
+
+    Raises any `OmniError` that must end the program before it begins.
+    """
+    settings = load_settings()
+    paths = find_paths()
+    registry = make_registry(settings, paths)
+    wanted = arguments.model or settings.model
+    if wanted is not None:
+        registry.resolve(wanted)
+    for fallback in settings.fallbacks:
+        registry.resolve(fallback)
+    return Ground(
+        settings=settings,
+        paths=paths,
+        registry=registry,
+        model=wanted or registry.default_model(),
+        database=arguments.db.absolute() if arguments.db else paths.database,
+        is_default_database=arguments.db is None,
+        approval_mode=arguments.approval_mode or settings.tools.approval_mode,
+        output=output,
+    )
+
+
 async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None = None) -> Start:
     """Read the settings, open the store and the session asked for.
 
@@ -62,46 +139,22 @@ async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None 
 
     Raises any `OmniError` that must end the program before the screen opens.
     """
-    settings = load_settings()
-    paths = find_paths()
-    cwd = Path.cwd()
-    registry = make_registry(settings, paths)
-    wanted = arguments.model or settings.model
-    if wanted is not None:
-        registry.resolve(wanted)
-    for fallback in settings.fallbacks:
-        registry.resolve(fallback)
-    default = wanted or registry.default_model()
-    database = arguments.db.absolute() if arguments.db else paths.database
-    setup = Setup(
-        tools=builtin_tools(),
-        permissions=Permissions(
-            cwd,
-            rules=_rules(settings, load_approvals(cwd, paths.approvals_file)),
-            mode=arguments.approval_mode or settings.tools.approval_mode,
-            own=(paths.config_dir, paths.data_dir, paths.state_dir, database),
-        ),
-        max_steps=settings.tools.max_steps,
-        output=output,
-        options=Options(thinking=settings.thinking),
-        fallbacks=settings.fallbacks,
-        cwd=cwd,
-    )
-    store = SQLiteStore(database)
-    manager = SessionManager(store, default_model=default or DEMO, setup=setup, registry=registry)
+    ground = read_ground(arguments, output=output)
+    store = SQLiteStore(ground.database)
+    manager = ground.manager(store, Path.cwd())
     start = Start(
         manager=manager,
         session=None,  # type: ignore[arg-type]
-        settings=settings,
-        paths=paths,
-        database=database,
-        is_default_database=arguments.db is None,
-        no_key=default is None,
-        notices=list(settings.notices),
+        settings=ground.settings,
+        paths=ground.paths,
+        database=ground.database,
+        is_default_database=ground.is_default_database,
+        no_key=ground.model is None,
+        notices=list(ground.settings.notices),
     )
     try:
         await store.open()
-        start.session = await _session(manager, arguments, settings, start.notices)
+        start.session = await _session(manager, arguments, ground, start.notices)
     except BaseException:
         await manager.shut_down()
         raise
@@ -120,7 +173,7 @@ def _rules(settings: Settings, approvals: tuple[str, ...]) -> list[Rule]:
 async def _session(
     manager: SessionManager,
     arguments: argparse.Namespace,
-    settings: Settings,
+    ground: Ground,
     notices: list[str],
 ) -> Session:
     id = None
@@ -131,8 +184,7 @@ async def _session(
         if id is None:
             raise NotFoundError("There is no session to continue yet.", hint="start one: omni-tui")
     if id is None:
-        system = settings.system or SYSTEM.format(cwd=os.fspath(Path.cwd()))
-        return manager.create(model=arguments.model, system=system)
+        return manager.create(model=arguments.model, system=ground.system(Path.cwd()))
     session, notice = await manager.open(id, model=arguments.model)
     if notice:
         notices.append(notice)
