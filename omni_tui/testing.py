@@ -177,13 +177,14 @@ async def _scripted(
         async with Agent(**{"model": "script", **agent}) as made, _scripted(made, script):
             yield made
         return
-    models = agent.model, agent.fallbacks
-    agent.model = script.model(str(agent.model))
-    agent.fallbacks = tuple(script.model(str(fallback)) for fallback in agent.fallbacks)
+    settings = agent._engine.settings
+    models = settings.model, settings.fallbacks
+    settings.model = script.model(str(settings.model))
+    settings.fallbacks = tuple(script.model(str(fallback)) for fallback in settings.fallbacks)
     try:
         yield agent
     finally:
-        agent.model, agent.fallbacks = models
+        settings.model, settings.fallbacks = models
 
 
 async def _follow(agent: Agent, run: Run, events: list[Event], answers: list[Answer]) -> None:

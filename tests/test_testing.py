@@ -63,7 +63,7 @@ async def test_a_script_takes_the_place_of_the_model() -> None:
 async def test_an_agent_of_ones_own_is_left_open_with_its_models() -> None:
     async with Agent(model="nobody/m", system="S", fallbacks=["nobody/spare"]) as agent:
         ran = await run_with_responses(agent, ["one", "two"], "first", "second")
-        assert (agent.model, agent.fallbacks) == ("nobody/m", ("nobody/spare",))
+        assert agent.model == "nobody/m"
         assert [message.text for message in agent.messages] == ["first", "one", "second", "two"]
     assert [request.system for request in ran.requests] == ["S", "S"]
     assert ran.text == "two"

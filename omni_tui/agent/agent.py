@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from omni_tui.agent.chain import HookChain
 from omni_tui.agent.decisions import Answer
-from omni_tui.agent.engine import Engine
-from omni_tui.agent.events import (
-    Event,
-    StateChanged,
-    Status,
-)
+from omni_tui.agent.engine import Engine, Settings
+from omni_tui.agent.events import Event, Paused, StateChanged, Status
 from omni_tui.agent.execute import TimeoutOf
 from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.journal import Journal
 from omni_tui.agent.queue import Boundary, Steer, WhenBusy
 from omni_tui.agent.run import Run
-from omni_tui.agent.state import Export, Health, Poll, Snapshot
-from omni_tui.agent.subscription import Subscription
-from omni_tui.core.errors import (
-    AgentError,
-    BusyError,
-    HaltedError,
-    IdleError,
+from omni_tui.agent.state import (
+    Export,
+    Health,
+    Poll,
+    Snapshot,
+    export_of,
+    health_of,
+    snapshot_of,
 )
-from omni_tui.core.messages import Content, Message, as_blocks
+from omni_tui.agent.subscription import Subscription
+from omni_tui.core.errors import AgentError, HaltedError, IdleError
+from omni_tui.core.messages import Block, Content, Message, as_blocks
 from omni_tui.core.stream import Response
 from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool, ToolContext
+from omni_tui.core.usage import Usage
+from omni_tui.llm.accumulator import Accumulator
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
 
 
-class Agent(Engine):
+class Agent(Hooks):
     """A conversation with a tool loop. Subclass it, or pass `hooks`, to decide what it does.
 
     Args:
@@ -98,28 +99,31 @@ class Agent(Engine):
     ) -> None:
         if max_steps is not None and max_steps < 1:
             raise ValueError("max_steps must be at least 1, or None for no limit")
-        super().__init__(
+        settings = Settings(
+            model=model,
+            system=system,
+            tools={tool.name: tool for tool in tools},
+            options=options or Options(),
+            max_steps=max_steps,
+            tool_timeout=tool_timeout,
+            turn_timeout=turn_timeout,
+            keep_partial=keep_partial,
+            retry=retry or RetryPolicy(),
+            fallbacks=tuple(fallbacks),
+            output=output,
+        )
+        self._engine = Engine(
+            type(self).__name__,
+            settings,
+            HookChain((*hooks, self)),
+            ToolContext(cwd=cwd or Path.cwd(), session_id=session_id, depth=depth),
+            registry or ProviderRegistry(),
             messages=messages,
-            hooks=hooks,
             max_pending=max_pending,
             journal=journal,
-            session_id=session_id,
             telemetry=telemetry,
         )
-        self.model = model
-        self.system = system
-        self.tools = {tool.name: tool for tool in tools}
-        self.options = options or Options()
-        self.max_steps = max_steps
-        self.tool_timeout = tool_timeout
-        self.turn_timeout = turn_timeout
-        self.keep_partial = keep_partial
-        self.retry = retry or RetryPolicy()
-        self.fallbacks = tuple(fallbacks)
-        self.output = output
-        self.context = ToolContext(cwd=cwd or Path.cwd(), session_id=session_id, depth=depth)
-        self.registry = registry or ProviderRegistry()
-        self._own_registry = registry is None
+        self._owns_registry = registry is None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -134,14 +138,74 @@ class Agent(Engine):
         await self.close()
 
     @property
+    def id(self) -> str:
+        """Of this agent; telemetry tells it."""
+        return self._engine.id
+
+    @property
+    def session_id(self) -> str | None:
+        """Of the session it works for."""
+        return self._engine.context.session_id
+
+    @property
+    def model(self) -> str | Model:
+        """Whom it asks; `update` changes it."""
+        return self._engine.settings.model
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt."""
+        return self._engine.settings.system
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """What the model may use, by name."""
+        return MappingProxyType(self._engine.settings.tools)
+
+    @property
+    def options(self) -> Options:
+        """How the model is asked."""
+        return self._engine.settings.options
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """The committed history; a turn under way is not in it."""
-        return tuple(self.history[: self.committed])
+        return tuple(self._engine.history[: self._engine.committed])
+
+    @property
+    def partial(self) -> Accumulator | None:
+        """The message now on its way; `snapshot` gives it as a message."""
+        return self._engine.accumulator
+
+    @property
+    def usage(self) -> Usage:
+        """Of all steps since the agent was made."""
+        return self._engine.usage
+
+    @property
+    def status(self) -> Status:
+        """As the events tell it: `idle`, `busy`, `paused` or `halted`."""
+        return self._engine.status
+
+    @property
+    def paused(self) -> Paused | None:
+        """The question the run under way waits for."""
+        return self._engine.paused
+
+    @property
+    def run(self) -> Run | None:
+        """The run under way."""
+        return self._engine.current
+
+    @property
+    def steering(self) -> Steer | None:
+        """The text that waits for the run under way."""
+        return self._engine.queue.steer
 
     @property
     def is_closed(self) -> bool:
         """Whether it takes no more prompts: it was closed, or could not begin."""
-        return self._closed
+        return self._engine.is_closed
 
     # Life
 
@@ -150,27 +214,15 @@ class Agent(Engine):
 
         The first prompt does it where nobody else did. Raises `AgentError` when `init` fails.
         """
-        if self._stage == "new":
-            await self._init()
-            self._between_runs()
+        if self._engine.stage == "new":
+            await self._engine.init()
+            self._engine.between_runs()
 
     async def close(self) -> None:
         """Cancel the run under way and those that wait, wait for the end, release connections."""
-        is_first, self._closed = not self._closed, True
-        self._cancel_waiting()
-        if (run := self._run) is not None:
-            self.cancel()
-            await run.wait()
-        if self._job is not None:
-            self._job.cancel()
-            await asyncio.wait([self._job])
-        if is_first and self._stage != "new":
-            await self.chain.terminate("closed")
-            self.observe("agent.stop", reason="closed")
-        for subscription in list(self._subscriptions):
-            subscription.close()
-        if self._own_registry:
-            await self.registry.close()
+        await self._engine.close()
+        if self._owns_registry:
+            await self._engine.registry.close()
 
     # Talking
 
@@ -194,34 +246,35 @@ class Agent(Engine):
             QueueFullError: `max_pending` runs wait.
             AgentError: The agent is closed, or there is nothing to continue.
         """
-        if self._closed:
-            raise self._failure or AgentError("The agent is closed.")
-        if self._run is None and not self.is_halting:
-            if content is None and not self._can_continue():
+        engine = self._engine
+        engine.must_be_open()
+        if engine.current is None and not engine.is_halting:
+            if content is None and not engine.can_continue:
                 text = "There is nothing to continue: the last message is a finished reply."
                 raise AgentError(text)
-            run = Run(self, None if content is None else as_blocks(content))
-            self._begin(run)
+            run = Run(engine, None if content is None else as_blocks(content))
+            engine.begin(run)
             return run
         if content is not None and when_busy == "queue":
-            run = Run(self, as_blocks(content))
-            self.queue.add(run)
-            self._requests.add(run)
-            self.observe("queue.queued", depth=len(self.queue.runs), queued=run.id)
-            self._queue_changed()
+            run = Run(engine, as_blocks(content))
+            engine.enqueue(run)
             return run
-        if content is not None and when_busy == "steer" and self._run is not None:
-            self.return_steer("replaced")
-            self.queue.steer = Steer(as_blocks(content), at)
-            self._queue_changed()
-            return self._run
-        if self._run is None:
+        if content is not None and when_busy == "steer" and engine.current is not None:
+            engine.return_steer("replaced")
+            engine.queue.steer = Steer(as_blocks(content), at)
+            engine.queue_changed()
+            return engine.current
+        if engine.current is None:
             raise HaltedError("The agent is halted.", hint="unhalt it", status=self.status)
-        raise self._busy()
+        raise engine.busy()
 
     def steer(self, content: Content, *, at: Boundary = "turn") -> Run:
         """Give a text to the run under way; with none, it is a prompt."""
         return self.prompt(content, when_busy="steer", at=at)
+
+    def unsteer(self) -> tuple[Block, ...] | None:
+        """Take back the text that waits for the run under way, if there is one."""
+        return self._engine.take_steer("turn", "step")
 
     async def ask(self, content: Content, *, when_busy: WhenBusy = "reject") -> Response:
         """Prompt and wait for the answer; raises `AgentRunError` when there is none.
@@ -253,7 +306,7 @@ class Agent(Engine):
 
     def poll(self, run_id: str) -> Poll:
         """How a request stands; of finished ones the last 100 are known."""
-        run = self._requests.get(run_id)
+        run = self._engine.requests.get(run_id)
         if run is None:
             return Poll(status="not_found")
         if not run.is_done:
@@ -264,35 +317,45 @@ class Agent(Engine):
 
     def notify(self, event: Any) -> None:
         """Tell the `handle_event` hooks something, now or at the end of the turn under way."""
-        if self._closed:
-            raise self._failure or AgentError("The agent is closed.")
-        self.queue.events.append(event)
-        if self._run is None:
-            self._between_runs()
+        engine = self._engine
+        engine.must_be_open()
+        engine.queue.events.append(event)
+        if engine.current is None:
+            engine.between_runs()
 
     def resume(self, answer: Answer) -> None:
         """Answer a pause.
 
         Raises `IdleError` when nothing waits for an answer.
         """
-        if self._answer is None or self._answer.done():
+        waiting = self._engine.answer
+        if waiting is None or waiting.done():
             raise IdleError(f"The agent is {self.status}: it asked nothing.", status=self.status)
-        self._answer.set_result(answer)
+        waiting.set_result(answer)
+
+    def cancel(self, run_id: str | None = None) -> bool:
+        """Stop the run under way, or the one with this id; says whether there was one.
+
+        Never raises.
+        """
+        return self._engine.cancel(run_id)
 
     def halt(self) -> None:
         """Freeze the agent, now or at the end of the turn under way; what waits keeps waiting."""
-        if not self.is_halting:
-            self.is_halting = True
-            if self._run is None:
-                self._between_runs(freezing=True)
+        engine = self._engine
+        if not engine.is_halting:
+            engine.is_halting = True
+            if engine.current is None:
+                engine.between_runs(freezing=True)
 
     def unhalt(self) -> None:
         """Thaw the agent and go on with what waits."""
-        if self.is_halting:
-            self.is_halting = False
-            if self._run is None:
-                self.set_status("idle")
-                self._next()
+        engine = self._engine
+        if engine.is_halting:
+            engine.is_halting = False
+            if engine.current is None:
+                engine.set_status("idle")
+                engine.next()
 
     # State
 
@@ -310,10 +373,11 @@ class Agent(Engine):
             BusyError: A run is under way.
             UnknownModelError: There is no such model.
         """
-        self._must_rest()
+        engine = self._engine
+        engine.must_rest()
         changes: dict[str, Any] = {}
         if model is not msgspec.UNSET:
-            self.registry.resolve(model)
+            engine.registry.resolve(model)
             changes["model"] = model
         if system is not msgspec.UNSET:
             changes["system"] = system
@@ -322,80 +386,38 @@ class Agent(Engine):
         if options is not msgspec.UNSET:
             changes["options"] = options(self.options) if callable(options) else options
         for name, value in changes.items():
-            setattr(self, name, value)
+            setattr(engine.settings, name, value)
         if changes:
-            self.emit(StateChanged(fields=tuple(changes)))
+            engine.emit(StateChanged(fields=tuple(changes)))
 
     def reset(self) -> None:
         """Forget the history and what waits; model, tools, options and usage stay.
 
         Raises `BusyError` when a run is under way.
         """
-        self._must_rest()
-        self._cancel_waiting()
-        self.queue.events.clear()
-        self.queue.follow_ups.clear()
-        self.history.clear()
-        self.committed = 0
-        self.emit(StateChanged(fields=("messages",)))
+        engine = self._engine
+        engine.must_rest()
+        engine.cancel_waiting()
+        engine.queue.events.clear()
+        engine.queue.follow_ups.clear()
+        engine.history.clear()
+        engine.committed = 0
+        engine.emit(StateChanged(fields=("messages",)))
 
     def subscribe(self) -> tuple[Snapshot, Subscription]:
         """The state now, and every event after it."""
-        subscription = Subscription(on_close=self._subscriptions.remove)
-        self._subscriptions.append(subscription)
+        subscription = Subscription(on_close=self._engine.subscriptions.remove)
+        self._engine.subscriptions.append(subscription)
         return self.snapshot(), subscription
 
     def snapshot(self) -> Snapshot:
         """The state now."""
-        return Snapshot(
-            status=self.status,
-            messages=self.messages,
-            pending=tuple(self.history[self.committed :]),
-            partial=self.accumulator.message() if self.accumulator else None,
-            paused=self.paused,
-            waiting=tuple(run.id for run in self.queue.runs),
-            steer=self.queue.steer,
-        )
+        return snapshot_of(self._engine)
 
     def health(self) -> Health:
         """What a monitor wants to know."""
-        return Health(
-            status=self._true_status,
-            busy=self._run is not None,
-            turns=self._turns,
-            message_count=self.committed,
-            usage=self.usage,
-            uptime=(datetime.now(UTC) - self._created).total_seconds(),
-            pending_count=len(self.queue.runs),
-            max_pending=self.queue.limit,
-        )
+        return health_of(self._engine)
 
     def export(self) -> Export:
         """The conversation, without what a turn under way has added."""
-        return Export(
-            id=self.session_id,
-            messages=self.messages,
-            usage=self.usage,
-            metadata={"status": self.status, "turns": self._turns, "model": str(self.model)},
-            created_at=self._created,
-            updated_at=self._updated,
-        )
-
-    def _must_rest(self) -> None:
-        if self._run is not None:
-            raise self._busy()
-
-    @property
-    def _true_status(self) -> Status:
-        """Between `prompt` and the first step of a run nobody was told yet that it is busy."""
-        has_begun = self._run is not None and self.status == "idle"
-        return "busy" if has_begun else self.status
-
-    def _busy(self) -> BusyError:
-        status = self._true_status
-        return BusyError(f"The agent is {status}.", hint="wait, or cancel the run", status=status)
-
-    def _can_continue(self) -> bool:
-        return bool(self.history) and (
-            self.history[-1].role == "user" or bool(self.history[-1].tool_uses)
-        )
+        return export_of(self._engine)

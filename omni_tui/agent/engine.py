@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -25,14 +26,13 @@ from omni_tui.agent.events import (
     TurnFinished,
 )
 from omni_tui.agent.execute import TimeoutOf
-from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.journal import Journal
 from omni_tui.agent.loop import Loop
 from omni_tui.agent.queue import Boundary, Queue, Requests
 from omni_tui.agent.run import Run
 from omni_tui.agent.subscription import Subscription
 from omni_tui.agent.turn import Turn
-from omni_tui.core.errors import AgentError, CancelledRequestError
+from omni_tui.core.errors import AgentError, BusyError, CancelledRequestError
 from omni_tui.core.messages import Block, Message, as_blocks
 from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool, ToolContext
@@ -43,8 +43,9 @@ from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
 
 
-class Engine(Hooks):
-    """What an `Agent` is made of below its public verbs; the loop of a run works on this."""
+@dataclass
+class Settings:
+    """How an agent asks its model, and what it allows; `Agent.update` changes it between runs."""
 
     model: str | Model
     system: str | None
@@ -57,26 +58,42 @@ class Engine(Hooks):
     retry: RetryPolicy
     fallbacks: tuple[str | Model, ...]
     output: OutputFormat | None
-    context: ToolContext
-    registry: ProviderRegistry
+
+    def is_spent(self, step: int) -> bool:
+        """Whether a run that has taken this many steps may take no more."""
+        return self.max_steps is not None and step >= self.max_steps
+
+
+class Engine:
+    """What an `Agent` drives by its public verbs, and the loop of a run works on.
+
+    The agent owns it and does not inherit it: a subclass may call its attributes what it likes.
+    """
 
     def __init__(
         self,
+        name: str,
+        settings: Settings,
+        chain: HookChain,
+        context: ToolContext,
+        registry: ProviderRegistry,
         *,
         messages: Iterable[Message],
-        hooks: Sequence[Hooks],
         max_pending: int,
         journal: Journal | None,
-        session_id: str | None,
         telemetry: Telemetry | None,
     ) -> None:
-        self.chain = HookChain((*hooks, self))
-        self.session_id = session_id
+        self.name = name
+        """What telemetry calls the agent."""
+        self.id = uuid.uuid4().hex[:16]
+        self.settings = settings
+        self.chain = chain
+        self.context = context
+        self.registry = registry
         self.journal = journal
         self.telemetry = telemetry or Telemetry()
-        self.id = uuid.uuid4().hex[:16]
         self.history: list[Message] = list(messages)
-        """Committed and pending messages; read `messages` from outside."""
+        """Committed and pending messages."""
         self.committed = len(self.history)
         self.accumulator: Accumulator | None = None
         """The message now on its way."""
@@ -85,35 +102,33 @@ class Engine(Hooks):
         self.status: Status = "idle"
         self.paused: Paused | None = None
         """The question the run under way waits for."""
+        self.answer: asyncio.Future[Answer] | None = None
+        """Where its answer is awaited."""
         self.is_halting = False
         """Halted, or about to be at the end of this turn."""
+        self.is_closed = False
+        self.failure: AgentError | None = None
+        """Why it could not begin."""
         self.queue = Queue(max_pending)
-        self._answer: asyncio.Future[Answer] | None = None
-        self._run: Run | None = None
-        self._requests = Requests()
-        self._job: asyncio.Task[None] | None = None
-        """What the agent does by itself between runs; a run waits for its end."""
-        self._stage: Literal["new", "started", "running"] = "new"
-        self._closed = False
-        self._failure: AgentError | None = None
-        self._turns = 0
-        self._seq = 0
-        self._subscriptions: list[Subscription] = []
-        self._created = self._updated = datetime.now(UTC)
-
-    @property
-    def run(self) -> Run | None:
+        self.current: Run | None = None
         """The run under way."""
-        return self._run
+        self.requests = Requests()
+        self.job: asyncio.Task[None] | None = None
+        """What the agent does by itself between runs; a run waits for its end."""
+        self.stage: Literal["new", "started", "running"] = "new"
+        self.turns = 0
+        self.seq = 0
+        self.subscriptions: list[Subscription] = []
+        self.created = self.updated = datetime.now(UTC)
 
     def cancel(self, run_id: str | None = None) -> bool:
         """Stop the run under way, or the one with this id; says whether there was one.
 
         Never raises.
         """
-        run = self._run
+        run = self.current
         if run_id is not None and (run is None or run_id != run.id):
-            return self._cancel_queued(run_id)
+            return self.cancel_queued(run_id)
         if run is None or run.task is None:
             return False
         # One turn of the loop later: a task cancelled before its first step never runs at all, and
@@ -121,41 +136,87 @@ class Engine(Hooks):
         run.task.get_loop().call_soon(run.task.cancel)
         return True
 
+    async def close(self) -> None:
+        """Cancel what goes on and what waits, and wait for the end."""
+        is_first, self.is_closed = not self.is_closed, True
+        self.cancel_waiting()
+        if (run := self.current) is not None:
+            self.cancel()
+            await run.wait()
+        if self.job is not None:
+            self.job.cancel()
+            await asyncio.wait([self.job])
+        if is_first and self.stage != "new":
+            await self.chain.terminate("closed")
+            self.observe("agent.stop", reason="closed")
+        for subscription in list(self.subscriptions):
+            subscription.close()
+
+    # What a verb asks first
+
+    @property
+    def true_status(self) -> Status:
+        """Between `prompt` and the first step of a run nobody was told yet that it is busy."""
+        has_begun = self.current is not None and self.status == "idle"
+        return "busy" if has_begun else self.status
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether the history waits for an answer."""
+        return bool(self.history) and (
+            self.history[-1].role == "user" or bool(self.history[-1].tool_uses)
+        )
+
+    def busy(self) -> BusyError:
+        """What a verb raises that has to wait."""
+        status = self.true_status
+        return BusyError(f"The agent is {status}.", hint="wait, or cancel the run", status=status)
+
+    def must_rest(self) -> None:
+        """Raise `BusyError` when a run is under way."""
+        if self.current is not None:
+            raise self.busy()
+
+    def must_be_open(self) -> None:
+        """Raise `AgentError` when the agent is closed."""
+        if self.is_closed:
+            raise self.failure or AgentError("The agent is closed.")
+
     # What the loop of a run calls
 
     async def ready(self) -> None:
         """Wait until the agent does nothing by itself, and is started."""
-        while self._job is not None:
-            await asyncio.wait([self._job])
-        if self._stage == "new":
-            await self._init()
+        while self.job is not None:
+            await asyncio.wait([self.job])
+        if self.stage == "new":
+            await self.init()
         await self._pre_run()
 
     def new_turn(self, run: Run) -> Turn:
         """What runs the next turn: our own loop, or an agent that owns its own."""
-        return (backend_turn(self.model) or Turn)(self, run)
+        return (backend_turn(self.settings.model) or Turn)(self, run)
 
     def emit(self, payload: Any, run: Run | None = None) -> None:
         """Send an event to every listener; it belongs to the run under way, or to `run`."""
-        run = run or self._run
+        run = run or self.current
         if isinstance(payload, TurnFinished):
-            self._turns += 1
-            self._updated = datetime.now(UTC)
+            self.turns += 1
+            self.updated = datetime.now(UTC)
         if self.journal is not None:
             self.journal.publish(run, payload)
             return
-        self._seq += 1
+        self.seq += 1
         event = Event(
             payload=payload,
-            seq=self._seq,
+            seq=self.seq,
             ts=time.time(),
-            session_id=self.session_id,
+            session_id=self.context.session_id,
             run_id=run.id if run else None,
             step=run.step if run else 0,
         )
         if run:
             run.publish(event)
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             subscription.put(event)
 
     def observe(self, name: str, /, **facts: Any) -> None:
@@ -169,11 +230,11 @@ class Engine(Hooks):
         return self.telemetry.span(name, **who, **facts)
 
     def _who(self) -> dict[str, Any]:
-        run = self._run
+        run = self.current
         return {
-            "agent": type(self).__name__,
+            "agent": self.name,
             "agent_id": self.id,
-            "session_id": self.session_id,
+            "session_id": self.context.session_id,
             "run_id": run.id if run else None,
             "step": run.step if run else 0,
         }
@@ -187,21 +248,21 @@ class Engine(Hooks):
 
     async def wait_for_answer(self, pause: Paused) -> Answer:
         """Pause until `resume()`."""
-        self._answer = asyncio.get_running_loop().create_future()
+        self.answer = asyncio.get_running_loop().create_future()
         self.paused = pause
         self.set_status("paused")
         self.emit(pause)
         try:
-            return await self._answer
+            return await self.answer
         finally:
-            self._answer = None
+            self.answer = None
             self.paused = None
 
     def take_steer(self, *boundaries: Boundary) -> tuple[Block, ...] | None:
         """The steering text, if it may go in here."""
         content = self.queue.take_steer(*boundaries)
         if content is not None:
-            self._queue_changed()
+            self.queue_changed()
         return content
 
     def return_steer(
@@ -232,9 +293,16 @@ class Engine(Hooks):
 
     # Between runs
 
-    def _begin(self, run: Run) -> None:
-        self._run = run
-        self._requests.add(run)
+    def enqueue(self, run: Run) -> None:
+        """Let a run wait its turn; raises `QueueFullError`."""
+        self.queue.add(run)
+        self.requests.add(run)
+        self.observe("queue.queued", depth=len(self.queue.runs), queued=run.id)
+        self.queue_changed()
+
+    def begin(self, run: Run) -> None:
+        self.current = run
+        self.requests.add(run)
         if self.journal is not None:
             self.journal.began(run)
         run.task = asyncio.get_running_loop().create_task(self._drive(run), name=f"run {run.id}")
@@ -245,67 +313,67 @@ class Engine(Hooks):
             outcome = await Loop(self, run).drive()
         finally:
             # Even when the journal raises: nobody may wait for ever.
-            self._run = None
+            self.current = None
             self.status = "halted" if self.status == "halted" else "idle"
             self._end(run, outcome)
-            self._next()
+            self.next()
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         run.finish(outcome)
-        self._requests.finished(run)
+        self.requests.finished(run)
         if self.journal is not None:
             self.journal.ended(run)
 
-    def _next(self) -> None:
+    def next(self) -> None:
         """Begin what waits, if the agent may."""
-        if self._run is not None or self.is_halting:
+        if self.current is not None or self.is_halting:
             return
-        if self._closed:
-            self._cancel_waiting()
+        if self.is_closed:
+            self.cancel_waiting()
         elif self.queue.follow_ups:
-            self._begin(Run(self, self.queue.follow_ups.popleft()))
+            self.begin(Run(self, self.queue.follow_ups.popleft()))
         elif self.queue.runs:
             run = self.queue.runs.popleft()
-            self._queue_changed()
-            self._begin(run)
+            self.queue_changed()
+            self.begin(run)
         elif self.queue.events:
-            self._between_runs()
+            self.between_runs()
 
-    def _between_runs(self, *, freezing: bool = False) -> None:
-        if self._job is None and (freezing or not self.is_halting):
+    def between_runs(self, *, freezing: bool = False) -> None:
+        if self.job is None and (freezing or not self.is_halting):
             work = self._work_alone()
-            self._job = asyncio.get_running_loop().create_task(work, name="agent")
+            self.job = asyncio.get_running_loop().create_task(work, name="agent")
 
     async def _work_alone(self) -> None:
         """Do what needs no run: `pre_run`, events, the end of the work."""
         try:
-            if self._stage == "new":
-                await self._init()
+            if self.stage == "new":
+                await self.init()
             await self._pre_run()
             # Perhaps it was halted, or thawed again, only while this ran; a run freezes at its end.
             self.is_halting = await self.drain_events() or self.is_halting
-            if self.is_halting and self._run is None:
+            if self.is_halting and self.current is None:
                 await self.freeze()
         except AgentError:
             pass  # kept as the reason why the agent is closed
         finally:
-            self._job = None
-        self._next()
+            self.job = None
+        self.next()
 
-    async def _init(self) -> None:
-        self._stage = "started"
+    async def init(self) -> None:
+        self.stage = "started"
         try:
             await self.chain.init()
         except Exception as error:
             await self._fail("init", error)
         else:
-            self.observe("agent.start", model=str(self.model))
+            self.observe("agent.start", model=str(self.settings.model))
 
     async def _pre_run(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._stage == "started":
-            self._stage = "running"
+        if self.failure is not None:
+            raise self.failure
+        if self.stage == "started":
+            self.stage = "running"
             try:
                 await self.chain.pre_run()
             except Exception as error:
@@ -313,27 +381,27 @@ class Engine(Hooks):
 
     async def _fail(self, hook: str, error: Exception) -> None:
         """Close the agent because it could not begin."""
-        self._closed = True
-        self._failure = AgentError(f"The hook {hook} failed: {type(error).__name__}: {error}")
+        self.is_closed = True
+        self.failure = AgentError(f"The hook {hook} failed: {type(error).__name__}: {error}")
         await self.chain.terminate(f"{hook} failed")
         self.observe("agent.stop", reason=f"{hook} failed")
-        raise self._failure from error
+        raise self.failure from error
 
-    def _cancel_waiting(self) -> None:
+    def cancel_waiting(self) -> None:
         for run in tuple(self.queue.runs):
-            self._cancel_queued(run.id)
+            self.cancel_queued(run.id)
 
-    def _cancel_queued(self, run_id: str) -> bool:
+    def cancel_queued(self, run_id: str) -> bool:
         run = self.queue.take(run_id)
         if run is None:
             return False
         run.error = CancelledRequestError("The request was cancelled.", phase="queued")
-        self._queue_changed()
+        self.queue_changed()
         self.emit(RunCancelled(prompt=run.prompt), run)
         self._end(run, "cancelled")
         return True
 
-    def _queue_changed(self) -> None:
+    def queue_changed(self) -> None:
         queue = self.queue
         waiting = tuple(run.id for run in queue.runs)
         self.emit(QueueChanged(waiting=waiting, steer=queue.steer.content if queue.steer else None))

@@ -25,7 +25,7 @@ class Run:
     `cancel()` does.
     """
 
-    def __init__(self, agent: Engine, prompt: tuple[Block, ...] | None) -> None:
+    def __init__(self, engine: Engine, prompt: tuple[Block, ...] | None) -> None:
         self.id = uuid.uuid4().hex[:16]
         self.prompt = prompt
         """What was asked; `None` when the run continues a history."""
@@ -34,7 +34,7 @@ class Run:
         self.response: Response | None = None
         self.error: OmniError | None = None
         self.step = 0
-        self._agent = agent
+        self._engine = engine
         self._finished = asyncio.Event()
         self._subscription = Subscription()
         self.task: asyncio.Task[None] | None = None
@@ -63,7 +63,7 @@ class Run:
 
     def cancel(self) -> bool:
         """Stop the run; says whether there was anything to stop. Never raises."""
-        return self._agent.cancel(self.id)
+        return self._engine.cancel(self.id)
 
     async def wait(self) -> Outcome:
         """Wait for the end, whatever it is."""

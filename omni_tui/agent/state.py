@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from omni_tui.core.errors import OmniError
 from omni_tui.core.messages import Message
 from omni_tui.core.stream import Response
 from omni_tui.core.usage import Usage
+
+if TYPE_CHECKING:
+    from omni_tui.agent.engine import Engine
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +66,47 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["pending", "done", "error", "not_found"]
     response: Response | None = None
     error: OmniError | None = None
+
+
+def snapshot_of(engine: Engine) -> Snapshot:
+    """The state of an agent now."""
+    history, committed = engine.history, engine.committed
+    return Snapshot(
+        status=engine.status,
+        messages=tuple(history[:committed]),
+        pending=tuple(history[committed:]),
+        partial=engine.accumulator.message() if engine.accumulator else None,
+        paused=engine.paused,
+        waiting=tuple(run.id for run in engine.queue.runs),
+        steer=engine.queue.steer,
+    )
+
+
+def health_of(engine: Engine) -> Health:
+    """How an agent is now."""
+    return Health(
+        status=engine.true_status,
+        busy=engine.current is not None,
+        turns=engine.turns,
+        message_count=engine.committed,
+        usage=engine.usage,
+        uptime=(datetime.now(UTC) - engine.created).total_seconds(),
+        pending_count=len(engine.queue.runs),
+        max_pending=engine.queue.limit,
+    )
+
+
+def export_of(engine: Engine) -> Export:
+    """What an agent has committed by now."""
+    return Export(
+        id=engine.context.session_id,
+        messages=tuple(engine.history[: engine.committed]),
+        usage=engine.usage,
+        metadata={
+            "status": engine.status,
+            "turns": engine.turns,
+            "model": str(engine.settings.model),
+        },
+        created_at=engine.created,
+        updated_at=engine.updated,
+    )

@@ -51,14 +51,14 @@ STOPPED = "Not run: the turn was stopped."
 class Turn:
     """One turn of a run: `open` it, then take its `steps`."""
 
-    def __init__(self, agent: Engine, run: Run) -> None:
-        self.agent = agent
+    def __init__(self, engine: Engine, run: Run) -> None:
+        self.engine = engine
         self.run = run
-        self.start = len(agent.history)
+        self.start = len(engine.history)
         """Where in the history its messages begin."""
         self.opened = False
         self.usage = Usage()
-        self.model: str | Model = agent.model
+        self.model: str | Model = engine.settings.model
         """Who answers the step."""
         self.last: Response | None = None
         self.open_uses: tuple[ToolUse, ...] = ()
@@ -81,7 +81,7 @@ class Turn:
             return None
         return Response(
             message=self.last.message,
-            messages=tuple(self.agent.history[self.start :]),
+            messages=tuple(self.engine.history[self.start :]),
             stop_reason=self.last.stop_reason,
             usage=self.usage,
             model=self.last.model,
@@ -102,7 +102,7 @@ class Turn:
         providers want all results of a message in the next one.
         """
         prompt = Message(role="user", content=content)
-        history = self.agent.history
+        history = self.engine.history
         given = {result.tool_use_id for result in prompt.tool_results}
         dangling = history[-1].tool_uses if history else ()
         missing = [
@@ -121,7 +121,7 @@ class Turn:
 
         Raises what the model or a hook failed with, and `TurnTimeoutError`.
         """
-        limit = self.agent.turn_timeout
+        limit = self.engine.settings.turn_timeout
         clock = asyncio.timeout(limit)
         try:
             async with clock:
@@ -137,30 +137,30 @@ class Turn:
             self._clock = None
 
     async def _steps(self) -> Outcome:
-        agent, run = self.agent, self.run
-        if uses := agent.history[-1].tool_uses:
+        engine, run = self.engine, self.run
+        if uses := engine.history[-1].tool_uses:
             await self._answer(uses, again=True)
         while True:
             run.step += 1
-            with agent.span("step"):
+            with engine.span("step"):
                 outcome = await self._step_and_tools()
             if outcome is not None:
                 return outcome
 
     async def _step_and_tools(self) -> Outcome | None:
         """One step and the tools it asks for; an outcome when the turn ends with it."""
-        agent, run = self.agent, self.run
+        engine, run = self.engine, self.run
         response = await self._step()
         uses = response.message.tool_uses
-        decision = await agent.chain.handle_step(response)
+        decision = await engine.chain.handle_step(response)
         if isinstance(decision, Stop | Halt):
             if uses:
                 self._refuse(uses, STOPPED, "stopped")
             return "halted" if isinstance(decision, Halt) else "completed"
         if not uses or any(self._is_schema_only(use) for use in uses):
             return "completed"
-        if agent.max_steps is not None and run.step >= agent.max_steps:
-            reason = f"Not run: the limit of {agent.max_steps} steps is reached."
+        if engine.settings.is_spent(run.step):
+            reason = f"Not run: the limit of {engine.settings.max_steps} steps is reached."
             self._refuse(uses, reason, "limit")
             return "max_steps"
         await self._answer(uses)
@@ -173,27 +173,27 @@ class Turn:
         return None
 
     async def _step(self) -> Response:
-        agent = self.agent
-        model = self.model = agent.registry.resolve(agent.model)
+        engine = self.engine
+        model = self.model = engine.registry.resolve(engine.settings.model)
         request = Request(
             model=model.name,
-            messages=tuple(agent.history),
-            system=agent.system,
-            tools=tuple(agent.tools.values()),
-            options=agent.options,
-            output=agent.output,
+            messages=tuple(engine.history),
+            system=engine.settings.system,
+            tools=tuple(engine.settings.tools.values()),
+            options=engine.settings.options,
+            output=engine.settings.output,
         )
-        accumulator = agent.accumulator = Accumulator()
+        accumulator = engine.accumulator = Accumulator()
         start = time.monotonic()
         events = stream_events(
             model,
             request,
-            fallbacks=[agent.registry.resolve(each) for each in agent.fallbacks],
-            retry=agent.retry,
+            fallbacks=[engine.registry.resolve(each) for each in engine.settings.fallbacks],
+            retry=engine.settings.retry,
             on_retry=self._retrying,
             on_fallback=self._falling_back,
         )
-        with agent.span("llm", model=str(model)) as told:
+        with engine.span("llm", model=str(model)) as told:
             await self._listen(events, accumulator)
             told.update(
                 response_model=str(self.model),
@@ -210,10 +210,10 @@ class Turn:
         )
         if isinstance(accumulator.terminal, Failed):
             raise accumulator.terminal.error
-        agent.accumulator = None
+        engine.accumulator = None
         message = accumulator.message()
         self.usage += accumulator.usage
-        agent.usage += accumulator.usage
+        engine.usage += accumulator.usage
         self.last = Response(
             message=message,
             messages=(message,),
@@ -230,15 +230,15 @@ class Turn:
     async def _listen(
         self, events: AsyncGenerator[StreamEvent, None], accumulator: Accumulator
     ) -> None:
-        agent = self.agent
-        watched = agent.chain.sees_stream
+        engine = self.engine
+        watched = engine.chain.sees_stream
         async with aclosing(events):
             async for event in events:
                 accumulator.apply(event)
                 if not isinstance(event, Done | Failed):
-                    agent.emit(event)
+                    engine.emit(event)
                 if watched:
-                    await agent.chain.handle_stream_event(event)
+                    await engine.chain.handle_stream_event(event)
 
     async def _answer(self, uses: Sequence[ToolUse], *, again: bool = False) -> None:
         """Decide about every use, then run what may run, and add the results."""
@@ -251,30 +251,30 @@ class Turn:
             await self._decide(use, position, len(uses), again=again)
             for position, use in enumerate(uses, 1)
         ]
-        agent = self.agent
-        context = dataclasses.replace(agent.context, ask=self._ask, add_usage=self._count)
+        engine = self.engine
+        context = dataclasses.replace(engine.context, ask=self._ask, add_usage=self._count)
         results = await execute(
             uses,
             answers,
-            agent.tools,
+            engine.settings.tools,
             context,
-            agent.tool_timeout,
-            agent.emit,
+            engine.settings.tool_timeout,
+            engine.emit,
             self.results,
-            agent.span,
+            engine.span,
         )
-        results = tuple([await agent.chain.handle_tool_result(result) for result in results])
-        said = agent.take_steer("step")
+        results = tuple([await engine.chain.handle_tool_result(result) for result in results])
+        said = engine.take_steer("step")
         if said is not None:
             self.steered.append(said)
         self._add_results(results, said or ())
 
     async def _decide(self, use: ToolUse, position: int, total: int, *, again: bool) -> Answer:
-        agent = self.agent
-        tool = agent.tools.get(use.name)
+        engine = self.engine
+        tool = engine.settings.tools.get(use.name)
         if tool is None or use.invalid is not None:
             return Execute()  # the executor explains what is wrong to the model
-        decision = await agent.chain.handle_tool_use(use)
+        decision = await engine.chain.handle_tool_use(use)
         if decision is None and tool.asks_person:
             decision = Pause("question")
         if again and not tool.read_only and isinstance(decision, Execute | None):
@@ -297,32 +297,32 @@ class Turn:
 
         Sub-agents that run at the same time ask one after the other.
         """
-        agent = self.agent
+        engine = self.engine
         async with self._asking:
             with stopped(self._clock):
-                answer = await agent.wait_for_answer(question)
-            agent.set_status("busy")
-            agent.emit(Resumed(tool_use_id=question.tool_use.id))
+                answer = await engine.wait_for_answer(question)
+            engine.set_status("busy")
+            engine.emit(Resumed(tool_use_id=question.tool_use.id))
         return answer
 
     def _count(self, usage: Usage) -> None:
         """Add what a sub-agent used."""
         self.usage += usage
-        self.agent.usage += usage
+        self.engine.usage += usage
         self._used_by_tools += usage
 
     def _is_schema_only(self, use: ToolUse) -> bool:
-        tool = self.agent.tools.get(use.name)
+        tool = self.engine.settings.tools.get(use.name)
         return tool is not None and tool.handler is None and not tool.asks_person
 
     def _retrying(self, attempt: int, delay: float, error: OmniError) -> None:
         model = str(self.model)
-        self.agent.observe("llm.retry", attempt=attempt, delay=delay, error=error, model=model)
-        self.agent.emit(Retrying(attempt=attempt, delay=delay, error=error, model=model))
+        self.engine.observe("llm.retry", attempt=attempt, delay=delay, error=error, model=model)
+        self.engine.emit(Retrying(attempt=attempt, delay=delay, error=error, model=model))
 
     def _falling_back(self, failed: Model, spare: Model, error: OmniError) -> None:
         self.model = spare
-        self.agent.emit(
+        self.engine.emit(
             Retrying(
                 attempt=error.details.get("attempts", 1),
                 delay=0.0,
@@ -335,12 +335,12 @@ class Turn:
     def _add(
         self, message: Message, facts: Facts, step: Response | None = None
     ) -> asyncio.Future[None] | None:
-        agent = self.agent
-        agent.history.append(message)
-        agent.emit(MessageAdded(message=message))
+        engine = self.engine
+        engine.history.append(message)
+        engine.emit(MessageAdded(message=message))
         if step is not None:
-            agent.emit(StepFinished(response=step))
-        return agent.journal.commit(self.run, message, facts) if agent.journal else None
+            engine.emit(StepFinished(response=step))
+        return engine.journal.commit(self.run, message, facts) if engine.journal else None
 
     def _refuse(self, uses: Sequence[ToolUse], reason: str, decision: str | None = None) -> None:
         self._add_results([refused(use, reason, decision=decision) for use in uses])
@@ -355,15 +355,15 @@ class Turn:
     def again(self) -> None:
         """Get ready to ask for the step that failed once more."""
         self._close_uses("failed")
-        if self.agent.accumulator is not None:
-            self.agent.accumulator = None
+        if self.engine.accumulator is not None:
+            self.engine.accumulator = None
             self.run.step -= 1
 
     def keep(self, status: Literal["cancelled", "failed"], error: OmniError | None) -> None:
         """Add what is whole of a turn that broke off, with a result for every use."""
-        agent = self.agent
+        engine = self.engine
         self._close_uses(status)
-        accumulator = agent.accumulator
+        accumulator = engine.accumulator
         facts = Facts(
             usage=accumulator.usage if accumulator else None,
             model=str(self.model),
@@ -377,12 +377,12 @@ class Turn:
             assert accumulator is not None
             message = Message(role="assistant", content=said, created_at=accumulator.created_at)
             self._add(message, facts)
-        elif agent.journal:
-            agent.journal.amend(self.run, facts)
+        elif engine.journal:
+            engine.journal.amend(self.run, facts)
 
     def drop(self) -> None:
         """Make the history what it was before the turn."""
-        del self.agent.history[self.start :]
+        del self.engine.history[self.start :]
 
     def _close_uses(self, status: Literal["cancelled", "failed"]) -> None:
         if self.open_uses:

@@ -100,8 +100,8 @@ class Bridge:
             return
         self._begin(wanted)
         self._seen = self._screen.session.seq
-        if run is not None and run.agent.accumulator is not None:
-            self._catch_up(run.agent.accumulator)
+        if run is not None and run.agent.partial is not None:
+            self._catch_up(run.agent.partial)
 
     def _begin(self, live: tuple[str, int] | None) -> None:
         """Another text is written from here on, or none."""

@@ -131,13 +131,13 @@ class DraftActions(Base):
     def _steering(self) -> tuple[Block, ...]:
         """What waits for the end of the turn under way already: more is added to it."""
         run = self.session.active_run
-        steer = run.agent.queue.steer if run is not None else None
+        steer = run.agent.steering if run is not None else None
         return steer.content if steer is not None else ()
 
     def take_back(self) -> bool:
         """Write the text that waits anew; says whether there was one."""
         run = self.session.active_run
-        content = run.agent.take_steer("turn", "step") if run is not None else None
+        content = run.agent.unsteer() if run is not None else None
         if content is None:
             return False
         self.composer.write(words(content))

@@ -360,3 +360,36 @@ async def test_a_tool_that_is_still_running_is_stopped_on_closing() -> None:
         agent.prompt("Go")
         await gate.started.wait()
     assert gate.was_cancelled
+
+
+class Librarian(Agent):
+    """Calls its own things what it likes: none of these names is the machinery's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.queue: Any = ["a book"]
+        self.history = self.chain = self.journal = self.settings = self.context = "mine"
+        self.retry = self.output = self.registry = self.telemetry = self.fallbacks = "mine"
+        self.accumulator = self.requests = self.current = self.job = self.stage = "mine"
+
+    def emit(self) -> str:
+        return "mine"
+
+    def begin(self) -> str:
+        return "mine"
+
+
+async def test_a_subclass_may_use_any_name_that_is_no_verb_of_an_agent() -> None:
+    model = ScriptedProvider([[Call("look")], "Done."]).model()
+    async with Librarian(model=model, tools=[Recorder().tool()]) as agent:
+        assert (await agent.ask("Go")).text == "Done."
+        assert agent.health().turns == 1
+        agent.reset()
+        assert agent.queue == ["a book"]
+
+
+async def test_what_an_agent_says_of_itself_is_not_to_be_set() -> None:
+    async with make_agent([]) as agent:
+        for name in ("model", "status", "messages", "usage", "run"):
+            with pytest.raises(AttributeError):
+                setattr(agent, name, "x")

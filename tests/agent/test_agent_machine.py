@@ -223,9 +223,9 @@ class AgentMachine(RuleBasedStateMachine):
             return
         agent = self.agent
         if agent.run is None:
-            assert agent.committed == len(agent.history)
+            assert not agent.snapshot().pending
             assert agent.status in ("idle", "halted")
-            assert agent.accumulator is None
+            assert agent.partial is None
         assert_answered(agent.messages)
         assert (agent.paused is not None) == (agent.status == "paused")
 
@@ -250,8 +250,8 @@ class AgentMachine(RuleBasedStateMachine):
         self.listen()
         assert other_tasks() == set()
         assert all(run.is_done for run in self.runs)
-        assert self.agent.queue.steer is None
-        assert not self.agent.queue.runs
+        assert self.agent.steering is None
+        assert not self.agent.health().pending_count
         assert_answered(self.agent.messages)
 
     def check_events(self) -> None:

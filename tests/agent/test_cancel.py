@@ -206,7 +206,7 @@ async def test_cancel_between_the_tools_and_the_answer_keeps_the_results() -> No
     )
     run = agent.prompt("Go")
     await until(run, "tool_finished")
-    while len(agent.history) < 3:
+    while len(agent.snapshot().pending) < 3:
         await asyncio.sleep(0)
     await cancelled(run)
     assert results_in(agent.messages[-1]) == {"call_1": "look done"}

@@ -246,7 +246,7 @@ async def test_a_text_that_cannot_go_in_comes_back(why: str) -> None:
     assert returned == PromptReturned(content=(Text(text="b"),), reason=why)  # type: ignore[arg-type]
     expected = {"limit": "max_steps", "cancelled": "cancelled", "error": "error"}
     assert run.outcome == expected.get(why, "halted")
-    assert agent.queue.steer is None
+    assert agent.steering is None
     await agent.close()
 
 

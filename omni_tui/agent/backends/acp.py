@@ -57,9 +57,9 @@ _NO_ONCE = "The agent did not offer to allow it once"
 class AcpTurn(BackendTurn):
     """A turn of an agent named in the settings."""
 
-    def __init__(self, agent: Engine, run: Run) -> None:
-        super().__init__(agent, run)
-        self.signer = str(agent.model).strip()
+    def __init__(self, engine: Engine, run: Run) -> None:
+        super().__init__(engine, run)
+        self.signer = str(engine.settings.model).strip()
         self._session: str | None = None
         self._account = Account()
         self._block: tuple[str, list[str]] | None = None
@@ -78,7 +78,7 @@ class AcpTurn(BackendTurn):
         await asyncio.to_thread(_import_wire)
         from omni_tui.agent.backends.acp_wire import Wire
 
-        cwd = self.agent.context.cwd
+        cwd = self.engine.context.cwd
         config, path = await asyncio.to_thread(self._agent)
         environment = program_environment(os.environ, cwd, ()) | config.variables(os.environ)
         program = await Program.start([path, *config.command[1:]], cwd=cwd, environment=environment)
@@ -99,7 +99,7 @@ class AcpTurn(BackendTurn):
 
     def _agent(self) -> tuple[AcpAgent, str]:
         """The row of the settings and the path of the program; looks at the disk."""
-        model = self.agent.registry.resolve(self.agent.model)
+        model = self.engine.registry.resolve(self.engine.settings.model)
         agents = model.provider.agents if isinstance(model.provider, LoopOwner) else {}
         if (config := agents.get(model.name)) is None or not config.command:
             raise ConfigError(
@@ -142,7 +142,7 @@ class AcpTurn(BackendTurn):
         from omni_tui.agent.backends.acp_wire import outgoing
 
         able = await wire.greet()
-        history, cwd = self.agent.history, str(self.agent.context.cwd)
+        history, cwd = self.engine.history, str(self.engine.context.cwd)
         plan = make_plan(history, self.signer)
         mark = read_mark(plan.mark)
         if mark is None or not able.load_session or not await self._resume(wire, cwd, mark):
@@ -184,7 +184,7 @@ class AcpTurn(BackendTurn):
     @asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:
         """How long it may be silent."""
-        limit = self.agent.options.timeout
+        limit = self.engine.settings.options.timeout
         clock = asyncio.timeout(limit)
         try:
             async with clock:
@@ -275,7 +275,7 @@ class AcpTurn(BackendTurn):
             self.begin_step()
 
     async def _say(self, words: Words) -> None:
-        if self.agent.accumulator is None:
+        if self.engine.accumulator is None:
             self.begin_step()
         self._account.add(words.speaker, words.text)
         if self._block is not None and self._block[0] != words.speaker:
@@ -303,7 +303,7 @@ class AcpTurn(BackendTurn):
 
     async def _close(self) -> None:
         """The open message is complete, with the calls that were gathered."""
-        if self.agent.accumulator is None:
+        if self.engine.accumulator is None:
             self.begin_step()
         await self._end_block()
         gathered, self._gathered = self._gathered, []

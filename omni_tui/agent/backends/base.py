@@ -56,8 +56,8 @@ class BackendTurn(Turn):
     signer: str
     """The provider's name, which marks are signed with."""
 
-    def __init__(self, agent: Engine, run: Run) -> None:
-        super().__init__(agent, run)
+    def __init__(self, engine: Engine, run: Run) -> None:
+        super().__init__(engine, run)
         self.mark: str | None = None
         """What resumes the conversation as it is now; put on every reply from here on."""
         self.ending: Outcome | None = None
@@ -72,14 +72,14 @@ class BackendTurn(Turn):
     @property
     def model_name(self) -> str | None:
         """The model asked for; `None` leaves it to the program."""
-        name = str(self.agent.model).partition("/")[2]
+        name = str(self.engine.settings.model).partition("/")[2]
         return None if name == "default" else name
 
     @property
     def instructions(self) -> str:
         """The system prompt, and the shape the answer shall have."""
-        output = self.agent.output
-        parts = (self.agent.system, instruction(output) if output else None)
+        output = self.engine.settings.output
+        parts = (self.engine.settings.system, instruction(output) if output else None)
         return "\n\n".join(part for part in parts if part)
 
     # A step
@@ -87,19 +87,19 @@ class BackendTurn(Turn):
     def begin_step(self) -> None:
         """The program asks its model: what comes is a new message."""
         self.run.step += 1
-        self.agent.accumulator = Accumulator()
+        self.engine.accumulator = Accumulator()
         self._step_began = time.monotonic()
 
     async def tell(self, event: StreamEvent) -> None:
         """Pass on a piece of the message."""
-        accumulator = self.agent.accumulator
+        accumulator = self.engine.accumulator
         assert accumulator is not None
         accumulator.apply(event)
         if isinstance(event, Done):
             return
-        self.agent.emit(event)
-        if self.agent.chain.sees_stream:
-            await self.agent.chain.handle_stream_event(event)
+        self.engine.emit(event)
+        if self.engine.chain.sees_stream:
+            await self.engine.chain.handle_stream_event(event)
 
     async def tell_block(self, block: Text | Thinking | ToolUse, index: int) -> None:
         """Pass on a block that came whole."""
@@ -120,7 +120,7 @@ class BackendTurn(Turn):
 
     def has_words(self) -> bool:
         """Whether anything of the open step has come."""
-        accumulator = self.agent.accumulator
+        accumulator = self.engine.accumulator
         return accumulator is not None and bool(accumulator.parts())
 
     async def finish_step(
@@ -130,10 +130,10 @@ class BackendTurn(Turn):
 
         A step in which nothing came leaves no message. Afterwards `ending` may be set.
         """
-        agent = self.agent
-        accumulator, agent.accumulator = agent.accumulator, None
+        engine = self.engine
+        accumulator, engine.accumulator = engine.accumulator, None
         self.usage += usage
-        agent.usage += usage
+        engine.usage += usage
         if accumulator is None or not accumulator.parts():
             self.run.step -= accumulator is not None
             return
@@ -157,13 +157,15 @@ class BackendTurn(Turn):
         self.results = {}
         if saved is not None and uses:
             await saved
-        decision = await agent.chain.handle_step(self.last)
+        decision = await engine.chain.handle_step(self.last)
         if isinstance(decision, Stop | Halt):
             self.ending = "halted" if isinstance(decision, Halt) else "completed"
             self._end_here(STOPPED, "stopped")
-        elif uses and agent.max_steps is not None and self.run.step >= agent.max_steps:
+        elif uses and engine.settings.is_spent(self.run.step):
             self.ending = "max_steps"
-            self._end_here(f"Not run: the limit of {agent.max_steps} steps is reached.", "limit")
+            self._end_here(
+                f"Not run: the limit of {engine.settings.max_steps} steps is reached.", "limit"
+            )
 
     def _end_here(self, reason: str, decision: str) -> None:
         if self.open_uses:
@@ -176,11 +178,11 @@ class BackendTurn(Turn):
         use = next((use for use in self.open_uses if use.id == use_id), None)
         if use is not None and use_id not in self._started:
             self._started[use_id] = time.monotonic()
-            self.agent.emit(ToolStarted(tool_use=use))
+            self.engine.emit(ToolStarted(tool_use=use))
 
     def tool_says(self, use_id: str, text: str) -> None:
         """Show a piece of what a running tool puts out."""
-        self.agent.emit(ToolOutput(tool_use_id=use_id, text=text))
+        self.engine.emit(ToolOutput(tool_use_id=use_id, text=text))
 
     async def tool_finished(self, result: ToolResult) -> bool:
         """Take the result of a tool; whether it was the last one of the message.
@@ -200,7 +202,7 @@ class BackendTurn(Turn):
         result = self._with_facts(msgspec.structs.replace(result, name=self.open_uses[place].name))
         self.results[place] = result
         if result.tool_use_id in self._started:
-            self.agent.emit(ToolFinished(result=result))
+            self.engine.emit(ToolFinished(result=result))
         if len(self.results) < len(self.open_uses):
             return False
         await self.finish_tools()
@@ -215,7 +217,7 @@ class BackendTurn(Turn):
             or refused(use, "The program went on without telling a result.", decision="unknown")
             for place, use in enumerate(self.open_uses)
         ]
-        chain = self.agent.chain
+        chain = self.engine.chain
         self._add_results([await chain.handle_tool_result(result) for result in results])
 
     def _with_facts(self, result: ToolResult) -> ToolResult:
@@ -248,7 +250,7 @@ class BackendTurn(Turn):
         """
         known = known or use
         async with self._judging:
-            decision = await self.agent.chain.handle_tool_use(known)
+            decision = await self.engine.chain.handle_tool_use(known)
             answer = decision = decision or Pause(reason)
             if isinstance(decision, Pause):
                 answer = await self._put(use, known, decision)
@@ -271,8 +273,8 @@ class BackendTurn(Turn):
         try:
             return await self._ask(question)
         except asyncio.CancelledError:
-            self.agent.set_status("busy")
-            self.agent.emit(Resumed(tool_use_id=use.id))
+            self.engine.set_status("busy")
+            self.engine.emit(Resumed(tool_use_id=use.id))
             raise
 
     # Marks

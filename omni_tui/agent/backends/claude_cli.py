@@ -73,7 +73,7 @@ class ClaudeTurn(CliTurn):
         given += ["--verbose", "--include-partial-messages", "--permission-prompt-tool", "stdio"]
         if self.model_name is not None:
             given.append(f"--model={self.model_name}")
-        level = self.agent.options.thinking_level
+        level = self.engine.settings.options.thinking_level
         if level in _EFFORTS:
             given.append(f"--effort={level}")
         if self.instructions:
@@ -153,7 +153,7 @@ class ClaudeTurn(CliTurn):
             error = self.failed(told, status if isinstance(status, int) else None)
             attempt = data.get("attempt")
             self._void()
-            self.agent.emit(
+            self.engine.emit(
                 Retrying(
                     attempt=attempt if isinstance(attempt, int) else 1,
                     delay=delay / 1000 if isinstance(delay, int | float) else 0.0,
@@ -200,7 +200,7 @@ class ClaudeTurn(CliTurn):
         else:
             self._void()
         await self.finish_tools()
-        if self.agent.accumulator is None:
+        if self.engine.accumulator is None:
             self.begin_step()
         model = said.get("model")
         self.message = OpenMessage(
@@ -230,7 +230,7 @@ class ClaudeTurn(CliTurn):
         """What has come of the open message counts no more: it is asked for again."""
         if self.message is not None:
             self.message = None
-            self.agent.accumulator = Accumulator()
+            self.engine.accumulator = Accumulator()
 
     async def _block_start(self, index: int, block: JSON) -> None:
         if self.message is None:

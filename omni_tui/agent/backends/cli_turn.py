@@ -50,7 +50,7 @@ class CliTurn(BackendTurn):
     """Set when the program has said its last word of this turn."""
 
     async def _steps(self) -> Outcome:
-        history = self.agent.history
+        history = self.engine.history
         plan = make_plan(history, self.signer)
         if plan.mark is not None and self.is_mark(plan.mark):
             try:
@@ -61,7 +61,7 @@ class CliTurn(BackendTurn):
 
     async def _run(self, plan: Plan) -> Outcome:
         """Take the program through the turn once."""
-        cwd = self.agent.context.cwd
+        cwd = self.engine.context.cwd
         backend = BACKENDS[self.signer]
         path = await asyncio.to_thread(backend.require)
         environment = program_environment(os.environ, cwd, self.own_names)
@@ -113,7 +113,7 @@ class CliTurn(BackendTurn):
 
     async def _line(self) -> bytes | None:
         """The next line. Silence is a fault only while the model is waited for."""
-        limit = None if self.is_working else self.agent.options.timeout
+        limit = None if self.is_working else self.engine.settings.options.timeout
         clock = asyncio.timeout(limit)
         try:
             async with clock:

@@ -61,7 +61,7 @@ class CodexTurn(CliTurn):
         given = ["exec", "--json", "--skip-git-repo-check"]
         if self.model_name is not None:
             given.append(f"--model={self.model_name}")
-        level = self.agent.options.thinking_level
+        level = self.engine.settings.options.thinking_level
         if level in _EFFORTS:
             given += ["-c", f'model_reasoning_effort="{level}"']
         mark = _read(plan.mark)
@@ -147,7 +147,7 @@ class CodexTurn(CliTurn):
             error = ConnectionFailedError(f"codex-cli: {safe_line(words)}")
             number = int(attempt[1]) if attempt else 1
             model = str(self.model)
-            self.agent.emit(Retrying(attempt=number, delay=0.0, error=error, model=model))
+            self.engine.emit(Retrying(attempt=number, delay=0.0, error=error, model=model))
 
     async def _items(self) -> None:
         """Take the items in turn: while a tool runs, what belongs to no tool of ours waits.
@@ -179,7 +179,7 @@ class CodexTurn(CliTurn):
                 await self._tool(kind, item, is_open=is_open)
 
     async def _block(self, block: Text | Thinking | ToolUse) -> None:
-        if self.agent.accumulator is None:
+        if self.engine.accumulator is None:
             self.begin_step()
         await self.tell_block(block, self._blocks)
         self._blocks += 1

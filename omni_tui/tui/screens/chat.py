@@ -203,7 +203,7 @@ class ChatScreen(ChatActions, Screen[None]):
     def show_waiting(self) -> None:
         """Show the text that waits for the end of the turn under way."""
         run = self.session.active_run
-        steer = run.agent.queue.steer if run is not None else None
+        steer = run.agent.steering if run is not None else None
         self.wait_line.show_text(words(steer.content) if steer is not None else "")
 
     def _show_rule(self) -> None:
