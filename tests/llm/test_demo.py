@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from omni_tui.agent.completion import Completion
 from omni_tui.agent.decisions import Answer, Execute, Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.errors import AgentRunError, AuthError, OverloadedError, RateLimitError
@@ -16,7 +17,7 @@ from omni_tui.core.stream import Response
 from omni_tui.llm.api import generate_text
 from omni_tui.llm.providers.base import Model, Provider
 from omni_tui.llm.providers.demo import DemoProvider
-from omni_tui.llm.providers.demo_texts import ANSWERS, LONG, TRIP, WELCOME
+from omni_tui.llm.providers.demo_texts import ANSWERS, LONG, TASK_RESULT, TRIP, WELCOME
 from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.base import SessionRecord
@@ -76,6 +77,7 @@ def test_the_welcome_promises_what_is_tested_here() -> None:
         "ask me something",
         "fail with 529",
         "write a long essay",
+        "/auto tidy up",
     ]
 
 
@@ -213,6 +215,15 @@ async def test_a_long_essay_is_long(session: Session) -> None:
     response, _ = await ask(session, "write a long essay")
     assert response.text == LONG
     assert len(response.text.split()) > 1000
+
+
+async def test_a_task_takes_three_turns_of_its_own(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("1")
+    for _ in range(2):
+        completion = Completion()
+        await session.prompt("tidy up", hooks=[completion], tools=[completion.tool])
+        assert (completion.turns, completion.ended) == (3, "done")
+        assert completion.result == TASK_RESULT
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,23 @@ from omni_tui.core.errors import AuthError, OverloadedError, RateLimitError
 from omni_tui.core.messages import Message, ToolResult
 from omni_tui.core.stream import StreamEvent
 from omni_tui.llm.providers.base import Request
-from omni_tui.llm.providers.demo_texts import ANSWERS, LONG, TRIP, WELCOME
+from omni_tui.llm.providers.demo_texts import (
+    ANSWERS,
+    LONG,
+    TASK_LOOK,
+    TASK_PLAN,
+    TASK_RESULT,
+    TRIP,
+    WELCOME,
+)
 from omni_tui.llm.providers.scripted import Call, Fail, Piece, Reply, Say, ScriptedProvider, Think
 
 PACE = 0.012
 """Seconds before each piece: about as fast as a quick model."""
 
 DEFAULT_FILE = "notes.md"
+COMPLETE = "task_complete"
+"""The tool that ends a task on which a model works by itself."""
 
 
 class DemoProvider:
@@ -61,6 +71,8 @@ class DemoProvider:
 
     def _answer(self, request: Request, prompt: str) -> Sequence[Piece]:
         tools = {tool.name for tool in request.tools}
+        if COMPLETE in tools:
+            return _work_on(request, tools)
         for pattern, tool, reply in _SKILLS:
             match = re.search(pattern, prompt, re.IGNORECASE)
             if match and (tool is None or tool in tools):
@@ -83,6 +95,21 @@ class DemoProvider:
 
 def _prompt(messages: Sequence[Message]) -> str:
     return next((message.text for message in reversed(messages) if message.is_prompt), "")
+
+
+def _work_on(request: Request, tools: set[str]) -> Sequence[Piece]:
+    """One of three turns of a task; those that go on with it name the tool that ends it."""
+    turn = 0
+    for message in reversed([each for each in request.messages if each.is_prompt]):
+        if COMPLETE not in message.text:
+            break
+        turn += 1
+    if turn == 0:
+        look = [Call("glob", {"pattern": "*"})] if "glob" in tools else []
+        return [Think("A task. I had better look first."), Say(TASK_LOOK), *look]
+    if turn == 1:
+        return [Say(TASK_PLAN)]
+    return [Say("Nothing more is to be done."), Call(COMPLETE, {"result": TASK_RESULT})]
 
 
 def _fail(match: re.Match[str]) -> Sequence[Piece]:
@@ -165,6 +192,8 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
                 "on your question to ask it differently: the old line stays in the tree."
             )
         ]
+    if result.name == COMPLETE:
+        return [Say("The task is done, in as much as a script can do one.")]
     if result.name == "human":
         return [Say(f"*{_first_line(result.content)}*, then. Good choice.")]
     lines = result.content.strip().splitlines()

@@ -17,6 +17,7 @@ network, and I am here so that you can try every part of the program.
 | `ask me something` | the model asks *you* |
 | `fail with 529` | an error, and a way to retry |
 | `write a long essay` | a stream to interrupt with `Esc` |
+| `/auto tidy up` | the model goes on by itself until it is done |
 
 1. Press `Esc`, then `r`: this reply **again**, beside the old one.
 2. Press `e` on your question: ask it *differently*; the first line stays.
@@ -89,6 +90,15 @@ TRIP = """\
 
 Bring: water, a hat, a map.
 """
+
+TASK_LOOK = "**First turn.** I look at what is here."
+TASK_PLAN = """\
+**Second turn.** Nobody had to tell me to go on.
+
+- [x] look at what is here
+- [ ] say what there is to say
+"""
+TASK_RESULT = "Looked around in three turns, and changed nothing."
 
 _PARAGRAPH = (
     "The path goes up through the forest, and with every turn the valley grows wider below it. "
