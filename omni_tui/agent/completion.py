@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from omni_tui.agent.agent import Agent
-from omni_tui.agent.decisions import AfterStep, AfterTurn, Continue, Proceed, Stop
+from omni_tui.agent.decisions import AfterStep, AfterTurn, BeforeTurn, Continue, Proceed, Stop
 from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.run import Run
 from omni_tui.core.errors import AgentRunError, MaxStepsReachedError, ToolError
-from omni_tui.core.messages import Content
+from omni_tui.core.messages import Block, Content
 from omni_tui.core.stream import Response
 from omni_tui.core.tool import Tool, tool
 
@@ -118,6 +118,8 @@ class CompletionAgent(Agent):
         **options: Any,
     ) -> None:
         self.completion = Completion(max_turns=max_turns, nudge=nudge)
+        self._counted: Run | None = None
+        """The run whose turns are being counted."""
         super().__init__(
             tools=(*tools, self.completion.tool),
             hooks=(*hooks, self.completion),
@@ -127,7 +129,7 @@ class CompletionAgent(Agent):
 
     @property
     def result(self) -> str | None:
-        """The result of the last run; `None` when it has none (yet)."""
+        """The result of the last run that began; `None` when it has none (yet)."""
         return self.completion.result
 
     async def complete(self, task: Content) -> str:
@@ -150,6 +152,9 @@ class CompletionAgent(Agent):
             turns=completion.turns,
         )
 
-    def _begin(self, run: Run) -> None:
-        self.completion.renew()
-        super()._begin(run)
+    async def pre_turn(self, content: tuple[Block, ...] | None) -> BeforeTurn:
+        """Count anew when another run begins."""
+        if self.run is not self._counted:
+            self._counted = self.run
+            self.completion.renew()
+        return Proceed()

@@ -10,6 +10,7 @@ from agent_helpers import Gate, Recorder, all_events, assert_answered, payload_o
 
 from omni_tui.agent.completion import ACCEPTED, NOT_ALONE, NUDGE, CompletionAgent
 from omni_tui.agent.decisions import AfterTurn, Halt
+from omni_tui.agent.events import TurnFinished
 from omni_tui.agent.hooks import Hooks
 from omni_tui.core.errors import (
     AgentRunError,
@@ -142,10 +143,12 @@ async def test_every_run_counts_for_itself() -> None:
     replies: list[Reply] = ["Hm.", [done("one")], "Done.", "Hm.", "Hm.", [done("two")], "Done."]
     async with agent_of(replies, max_turns=3) as agent:
         assert await agent.complete("First.") == "one"
-        run = agent.prompt("Second.")
-        unknown = agent.result
-        await run
-        assert unknown is None
+        unknown = [
+            agent.result
+            async for event in agent.stream("Second.")
+            if isinstance(event.payload, TurnFinished)
+        ]
+        assert unknown == [None, None, "two"]
         assert [agent.result, agent.completion.turns] == ["two", 3]
 
 
