@@ -8,11 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from omni_tui.core.errors import NotFoundError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
+from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
+from omni_tui.session.tree import Tree
 
 
 class SessionManager:
@@ -74,12 +78,73 @@ class SessionManager:
             system=system,
             cwd=str(setup.cwd or Path.cwd()),
         )
-        session = Session(
-            record, model=model, setup=setup, registry=self.registry, store=self.store
-        )
+        session = self._make(record, model, setup)
         session.set_options(**(options or {}))
         self._open[session.id] = session
         return session
+
+    def _make(
+        self, record: SessionRecord, model: str | Model, setup: Setup, tree: Tree | None = None
+    ) -> Session:
+        return Session(
+            record,
+            model=model,
+            tree=tree,
+            setup=setup,
+            registry=self.registry,
+            store=self.store,
+            stored=tree is not None,
+            home=self,
+        )
+
+    # Sessions of sub-agents
+
+    async def find_child(self, id: str, node: int, use: str) -> str | None:
+        """The session that a tool use of session `id` began, in the message `node`, if any."""
+        for session in reversed(self._open.values()):
+            record = session.record
+            if (record.parent_id, record.parent_node, record.parent_use) == (id, node, use):
+                return session.id
+        return await self.store.child(id, node, use)
+
+    async def open_child(self, id: str) -> Session:
+        """Open a session for work: it is closed when it is idle, unless somebody looks at it.
+
+        What is to run must begin before anything is awaited. Raises as `open` does.
+        """
+        is_looked_at = id in self._open and id not in self._leaving
+        session, _ = await self.open(id)
+        if not is_looked_at:
+            self.leave(id)
+        return session
+
+    def create_child(self, branch: BranchRun, use: str, title: str) -> Session:
+        """A new session beneath the branch's own, for a tool use of its tip.
+
+        It has the model of the run and all else of the session above; it is closed as one that
+        `open_child` opens.
+        """
+        above = branch.session
+        record = SessionRecord(
+            id=new_session_id(),
+            title=title,
+            model=str(branch.agent.model),
+            system=above.record.system,
+            options=above.record.options,
+            cwd=above.record.cwd,
+            approvals=above.record.approvals,
+            parent_id=above.id,
+            parent_node=branch.tip,
+            parent_use=use,
+            depth=above.record.depth + 1,
+        )
+        setup = msgspec.structs.replace(above.setup, permissions=above.permissions, output=None)
+        session = self._make(record, branch.agent.model, setup)
+        self._open[session.id] = session
+        self.leave(session.id)
+        return session
+
+    # Opening and closing
 
     async def open(
         self,
@@ -115,15 +180,7 @@ class SessionManager:
             session.set_options(**(options or {}))
             return session, None
         chosen, notice = self._choose(model, stored.record.model)
-        session = Session(
-            stored.record,
-            model=chosen,
-            tree=stored.tree,
-            setup=setup or self.setup,
-            registry=self.registry,
-            store=self.store,
-            stored=True,
-        )
+        session = self._make(stored.record, chosen, setup or self.setup, stored.tree)
         if model is not None and str(model) != stored.record.model:
             session.set_model(model)
         session.set_options(**(options or {}))
@@ -181,7 +238,7 @@ class SessionManager:
             del self._closing[session.id]
 
     async def delete(self, id: str) -> None:
-        """Close and remove a session, running or stored.
+        """Close and remove a session, running or stored, and all beneath it.
 
         Raises `NotFoundError` when it is neither.
         """
@@ -192,6 +249,16 @@ class SessionManager:
         except NotFoundError:
             if not was_open:
                 raise
+        while (orphan := await self._orphan()) is not None:
+            await self.close(orphan)
+
+    async def _orphan(self) -> str | None:
+        """An open session whose parent is gone."""
+        for session in self.list_open():
+            above = session.record.parent_id
+            if above is not None and above not in self._open and not await self.store.exists(above):
+                return session.id
+        return None
 
     async def rename(self, id: str, title: str | None) -> None:
         """Give a session a title by hand, running or stored."""

@@ -39,6 +39,7 @@ from omni_tui.session.options import choose, overlay
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.saving import Saver
 from omni_tui.session.store.base import SessionRecord, Store
+from omni_tui.session.task import Home, task_tool
 from omni_tui.session.titles import heuristic_title
 from omni_tui.session.tree import Tree
 from omni_tui.tools.permissions import Permissions, Rule
@@ -67,6 +68,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Prompts that may wait on one branch."""
     telemetry: Telemetry | None = None
     """Who is told what the agents do."""
+    max_depth: int = 1
+    """How many agents may stand above each other, the first one counted: with more than one, those
+    of a manager's sessions have the tool `task` for sub-agents."""
 
 
 class Session:
@@ -85,6 +89,7 @@ class Session:
         registry: ProviderRegistry | None = None,
         store: Store | None = None,
         stored: bool = False,
+        home: Home | None = None,
     ) -> None:
         self.record = record
         self.model = model
@@ -94,9 +99,12 @@ class Session:
         """How the model is asked: as the set-up says, but for what this session has of its own."""
         self.runs: dict[str, BranchRun] = {}
         """The runs under way, by run id."""
+        self.children: set[Session] = set()
+        """The sessions of sub-agents at work for this one."""
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
         self._registry = registry or ProviderRegistry()
         self._owns_registry = registry is None
+        self._home = home
         self.seq = 0
         """The number of the last event."""
         self._subscriptions: list[Subscription] = []
@@ -247,7 +255,7 @@ class Session:
         came_from = self.tree.head
         branch = BranchRun(self, tip, came_from, hooks)
         setup = self.setup
-        tools = (*setup.tools, *tools)
+        tools = (*self._task_tool(branch), *setup.tools, *tools)
         branch.agent = setup.agent(
             model=self.model,
             system=self.record.system,
@@ -267,12 +275,18 @@ class Session:
             registry=self._registry,
             journal=branch,
             session_id=self.id,
+            depth=self.record.depth,
         )
         branch.agent.prompt(blocks)
         if go_there and tip != came_from:
             self.tree.navigate(tip)
             self.tree_changed()
         return branch.run
+
+    def _task_tool(self, branch: BranchRun) -> tuple[Tool, ...]:
+        if self._home is None or self.record.depth + 1 >= self.setup.max_depth:
+            return ()
+        return (task_tool(branch, self._home),)
 
     def _require_readable(self, blocks: tuple[Block, ...]) -> None:
         """Refuse what no model that may be asked can read, before it is part of the tree."""
@@ -359,11 +373,16 @@ class Session:
         return self.record.drafts.get(str(at or 0), "")
 
     def allow(self, rule: str) -> None:
-        """Let tool uses that fit `rule` run unasked in this session, and keep that."""
+        """Let tool uses that fit `rule` run unasked in this session, and keep that.
+
+        It holds for the sub-agents now at work here too: they may be who asked.
+        """
         if self.permissions is not None:
             self.permissions.add(Rule.parse(rule))
         if rule not in self.record.approvals:
             self._change(approvals=(*self.record.approvals, rule))
+        for child in self.children:
+            child.allow(rule)
 
     def _retitle(self, title: str | None, *, by_hand: bool = False) -> None:
         if (title, by_hand) != (self.record.title, self.record.title_is_manual):
