@@ -1,7 +1,8 @@
 """A program to be killed: it talks to a scripted model and prints what is acknowledged as saved.
 
-Usage: crash_child.py DATABASE MODE, with MODE one of `stream`, `tool` and `endless`. Every line it
-prints is one JSON list: `["session", id]`, `["saved", {node: text}]`, or `["here"]` where it hangs.
+Usage: crash_child.py DATABASE MODE, with MODE one of `stream`, `tool`, `task` and `endless`. Every
+line it prints is one JSON list: `["session", id]`, `["saved", {node: text}]`, or `["here"]` where
+it hangs.
 """
 
 from __future__ import annotations
@@ -63,11 +64,15 @@ async def main(path: str, mode: str) -> None:
     replies: dict[str, list[Reply]] = {
         "stream": [["I begin to ", Wait(until=asyncio.Event())]],
         "tool": [["I write.", Call("write", {"path": "a"})]],
+        "task": [
+            [Call("task", {"description": "write", "prompt": "Write a."}, id="use-1")],
+            ["I write.", Call("write", {"path": "a"})],
+        ],
     }
     provider = ScriptedProvider(replies.get(mode, answer))
-    write = Tool(name="write", handler=hanging if mode == "tool" else quick)
+    write = Tool(name="write", handler=hanging if mode in ("tool", "task") else quick)
     manager = SessionManager(
-        SQLiteStore(path), default_model=provider.model(), setup=Setup(tools=(write,))
+        SQLiteStore(path), default_model=provider.model(), setup=Setup(tools=(write,), max_depth=2)
     )
     session = manager.create()
     tell("session", session.id)

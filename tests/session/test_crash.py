@@ -84,7 +84,7 @@ def make_manager(path: Path, tool: Tool) -> SessionManager:
     return SessionManager(
         SQLiteStore(path),
         default_model=provider.model(),
-        setup=Setup(tools=(tool,), retry=AT_ONCE),
+        setup=Setup(tools=(tool,), retry=AT_ONCE, max_depth=2),
     )
 
 
@@ -152,6 +152,57 @@ async def test_killed_while_a_tool_runs(tmp_path: Path) -> None:
         assert (await run).text == "Gone on."
         assert recorder.ran == [("write", {"path": "a"})]
         assert session.tree.is_finished(4)
+
+
+async def killed_with_a_sub_agent(path: Path) -> str:
+    """Kill a program while a tool of a sub-agent runs; the id of the session above."""
+    with victim(path, "task") as it:
+        it.listen_until("here")
+        it.kill()
+    assert list(it.saved) == [1, 2]
+    return it.session_id
+
+
+async def test_killed_while_a_sub_agent_works(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    id = await killed_with_a_sub_agent(path)
+    recorder = Recorder()
+    async with make_manager(path, recorder.tool("write")) as manager:
+        session, _ = await manager.open(id)
+        assert session.tree.is_interrupted(2)
+        child_id = await manager.find_child(id, 2, "use-1")
+        assert child_id is not None
+        child, _ = await manager.open(child_id)
+        assert child.tree.head == 2
+        assert child.tree.is_interrupted(2)
+        run = session.proceed(2)
+        pause = await until_paused(run)
+        assert (pause.reason, pause.tool_use.name) == ("interrupted", "write")
+        assert recorder.ran == []  # never by itself
+        session.resume(Execute())
+        assert (await run).text == "Gone on."
+        assert recorder.ran == [("write", {"path": "a"})]
+        assert child.tree.path == (1, 2, 3, 4)  # it went on where it stood
+        (result,) = session.tree[3].message.tool_results
+        assert (result.content, result.is_error) == ("Gone on.", False)
+        assert session.tree[3].usage == child.tree.usage()
+
+
+async def test_a_sub_agent_can_be_continued_by_hand_after_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    id = await killed_with_a_sub_agent(path)
+    recorder = Recorder()
+    async with make_manager(path, recorder.tool("write")) as manager:
+        child_id = await manager.find_child(id, 2, "use-1")
+        assert child_id is not None
+        child, _ = await manager.open(child_id)
+        assert await finish(child, child.proceed(2)) == 1
+        await manager.close(child_id)
+        session, _ = await manager.open(id)
+        assert await finish(session, session.proceed(2)) == 0
+        assert recorder.ran == [("write", {"path": "a"})]  # not once more
+        (result,) = session.tree[3].message.tool_results
+        assert (result.content, result.is_error) == ("Gone on.", False)
 
 
 @pytest.mark.parametrize("seed", range(20))
