@@ -17,7 +17,12 @@ from omni_tui.cli.exit_codes import INTERRUPTED, USAGE, exit_code
 from omni_tui.core.errors import ConfigError, OmniError
 from omni_tui.core.safe_text import safe
 
-COMMANDS = MappingProxyType({"models": "what there is to choose from, and what it costs"})
+COMMANDS = MappingProxyType(
+    {
+        "models": "what there is to choose from, and what it costs",
+        "acp": "serve the agent to an editor that speaks the Agent Client Protocol",
+    }
+)
 """Each is a module of this folder with `parser()` and `run(arguments)`, loaded when it is named."""
 
 EPILOG = """\

@@ -97,13 +97,10 @@ class Ground:
         """The system prompt of a new session in this folder."""
         return self.settings.system or SYSTEM.format(cwd=os.fspath(cwd))
 
-    def manager(self, store: Store, cwd: Path) -> SessionManager:
-        """Keeps the sessions of `store`; those that name no other folder work in `cwd`."""
+    def manager(self, store: Store, setup: Setup | None = None) -> SessionManager:
+        """Keeps the sessions of `store`, made from `setup` where nothing else is said."""
         return SessionManager(
-            store,
-            default_model=self.model or DEMO,
-            setup=self.setup(cwd),
-            registry=self.registry,
+            store, default_model=self.model or DEMO, setup=setup, registry=self.registry
         )
 
 
@@ -141,7 +138,7 @@ async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None 
     """
     ground = read_ground(arguments, output=output)
     store = SQLiteStore(ground.database)
-    manager = ground.manager(store, Path.cwd())
+    manager = ground.manager(store, ground.setup(Path.cwd()))
     start = Start(
         manager=manager,
         session=None,  # type: ignore[arg-type]
