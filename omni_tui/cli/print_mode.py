@@ -74,7 +74,7 @@ class _Asked:
         self._denied: list[str] = []
         self._last: Response | None = None
         self._steps = 0
-        self._usage = Usage()
+        self._runs: set[str] = set()
         self._text = ""
         self._value: object = None
         loop = asyncio.get_running_loop()
@@ -89,6 +89,7 @@ class _Asked:
     async def ask(self, content: str) -> None:
         """Run to the end; every question of the run is answered with no."""
         run = self._run = self._session.prompt(content)
+        self._runs.add(run.id)
         self._last, self._text = None, ""
         async for event in run:
             self._report.take(event)
@@ -117,7 +118,7 @@ class _Asked:
     def end(self) -> int:
         """Say how it ended, and return the exit code."""
         code = self._judge()
-        session, usage = self._session, self._usage
+        session, usage = self._session, self._usage()
         result = Result(
             text=self._text,
             output=self._value,
@@ -148,6 +149,11 @@ class _Asked:
         self._report.end(result, event)
         return code
 
+    def _usage(self) -> Usage:
+        """Of all that was added to the conversation, sub-agents included."""
+        tree = self._session.tree
+        return tree.usage(node.id for node in tree.nodes.values() if node.run_id in self._runs)
+
     def _judge(self) -> int:
         if self._outcome == "cancelled":
             return self._stopped or INTERRUPTED
@@ -170,7 +176,6 @@ class _Asked:
             case StepFinished(response=response):
                 self._last = response
                 self._steps += 1
-                self._usage += response.usage
             case MessageAdded(message=message) if message.role == "assistant":
                 self._text = message.text
             case Paused(reason="question"):

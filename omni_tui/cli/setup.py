@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from omni_tui.agent.subagent import MAX_DEPTH
 from omni_tui.config.approvals import load_approvals
 from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
@@ -91,6 +92,7 @@ class Ground:
             options=Options(thinking=settings.thinking),
             fallbacks=settings.fallbacks,
             cwd=cwd,
+            max_depth=MAX_DEPTH,
         )
 
     def system(self, cwd: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -119,10 +120,20 @@ def _command_warnings(command: str) -> Iterator[str]:
         yield from programs.effects(words)
 
 
+_TELLING = MappingProxyType(
+    {
+        "bash": "command",
+        "grep": "pattern",
+        "glob": "pattern",
+        "human": "question",
+        "task": "description",
+    }
+)
+
+
 def telling_argument(tool: str) -> str | None:
     """The argument of a tool that says what a use is about; `None` when none does by itself."""
-    keys = {"bash": "command", "grep": "pattern", "glob": "pattern", "human": "question"}
-    return keys.get(tool, "path" if tool in PATH_TOOLS else None)
+    return _TELLING.get(tool, "path" if tool in PATH_TOOLS else None)
 
 
 def describe(use: ToolUse) -> str:

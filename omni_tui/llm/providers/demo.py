@@ -28,6 +28,9 @@ PACE = 0.012
 """Seconds before each piece: about as fast as a quick model."""
 
 DEFAULT_FILE = "notes.md"
+
+TASK = "Your task: "
+"""How the prompts begin that are given to sub-agents."""
 COMPLETE = "task_complete"
 """The tool that ends a task on which a model works by itself."""
 
@@ -156,12 +159,29 @@ def _ask(match: re.Match[str]) -> Sequence[Piece]:
     ]
 
 
+def _delegate(match: re.Match[str]) -> Sequence[Piece]:
+    tasks = [task.strip(" .") for task in match[1].split(";") if task.strip(" .")][:4]
+    who = "a sub-agent" if len(tasks) == 1 else f"{len(tasks)} sub-agents at the same time"
+    calls = [Call("task", {"description": task, "prompt": f"{TASK}{task}"}) for task in tasks]
+    return [Say(f"I give this to {who}."), *calls]
+
+
+def _do_task(match: re.Match[str]) -> Sequence[Piece]:
+    return [
+        Think("I know nothing of the conversation above: only what my task says."),
+        Say(
+            f"I was asked for this: *{match[1].strip()}*. A script like me has it **done** at once."
+        ),
+    ]
+
+
 def _long(match: re.Match[str]) -> Sequence[Piece]:
     return [Say(LONG)]
 
 
 _Skill = tuple[str, str | None, Callable[[re.Match[str]], Sequence[Piece]]]
 _SKILLS: tuple[_Skill, ...] = (
+    (r"\b(?:delegate|sub-?agents? to)\s*:?\s+(.+)$", "task", _delegate),
     (r"\bfail(?:\s+with)?(?:\s+(401|429|529))?\b", None, _fail),
     (r"\b(?:save|write)\b.*?\b(?:to|in|into)\s+[`\"']?([\w./-]+\.\w+)", "write_file", _write),
     (r"\bedit\b(?:.*?[\s`\"']([\w./-]+\.\w+))?", "read_file", _edit),
@@ -171,6 +191,7 @@ _SKILLS: tuple[_Skill, ...] = (
     (r"\bsearch for\s+[`\"']?([^`\"']+)", "grep", _search),
     (r"\bask me\b", "human", _ask),
     (r"\b(?:long|essay|2,?000 words)\b", None, _long),
+    (rf"^{TASK}(.+)$", None, _do_task),
 )
 
 
@@ -181,6 +202,8 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
     is_readable = not result.is_error or result.content.startswith("Not found")
     if result.name == "read_file" and edit and is_readable and {"edit_file", "write_file"} <= tools:
         return _make_edit(request, result)
+    if result.name == "task":
+        return [Say(_what_they_say(results, is_task=prompt.startswith(TASK)))]
     if result.is_error:
         return [
             Say(f"That did not work:\n\n> {_first_line(result.content)}\n\nI leave it as it is.")
@@ -200,6 +223,16 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
     shown = "\n".join(lines[:12])
     more = f"\n… and {len(lines) - 12} more" if len(lines) > 12 else ""
     return [Say(f"`{result.name}` says, in {len(lines)} lines:\n\n```text\n{shown}{more}\n```")]
+
+
+def _what_they_say(results: Sequence[ToolResult], *, is_task: bool) -> str:
+    """The answers of sub-agents as quotations."""
+    quotes = "\n\n".join(
+        "\n".join(f"> {line}".rstrip() for line in result.content.splitlines())
+        for result in results
+    )
+    last = "" if is_task else "\n\nWith `Alt+Up` go to the message above; `Enter` opens the work."
+    return f"This came back:\n\n{quotes}{last}"
 
 
 def _make_edit(request: Request, result: ToolResult) -> Sequence[Piece]:

@@ -15,6 +15,7 @@ network, and I am here so that you can try every part of the program.
 | `plan a trip and save it to plan.md` | the same, for a new file |
 | `run ls -la` | a shell command asks as well |
 | `ask me something` | the model asks *you* |
+| `use a sub-agent to list the files` | a conversation beneath this one: `Enter` on it opens it |
 | `fail with 529` | an error, and a way to retry |
 | `write a long essay` | a stream to interrupt with `Esc` |
 | `/auto tidy up` | the model goes on by itself until it is done |
