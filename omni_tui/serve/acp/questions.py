@@ -143,6 +143,7 @@ def _option(id: str, name: str, kind: schema.PermissionOptionKind) -> schema.Per
 def _notes(pause: Paused) -> list[str]:
     """What to look at before saying yes."""
     details = pause.details
-    notes = [str(line) for line in details.get("warnings", ())]
+    notes = [f"asked by {details['agent']}"] if "agent" in details else []
+    notes += [str(line) for line in details.get("warnings", ())]
     notes += [f"outside the working folder: {path}" for path in details.get("outside", ())]
     return [safe_line(note, 1000) for note in dict.fromkeys(notes)]

@@ -102,9 +102,10 @@ class Telling:
                 yield tools.running(name)
             return
         id = event.tool_use_id
-        if (name := self._calls.get(id)) is not None:
+        name, use = self._calls.get(id), self._uses.get(id)
+        if name is not None and use is not None:
             self._printed[id] = (self._printed.get(id, "") + event.text)[-tools.OUTPUT_CHARS :]
-            yield tools.printing(name, self._printed[id])
+            yield tools.printing(name, use.name, self._printed[id])
 
     def _name(self, event: Event, id: str) -> str:
         """A model may use the same ids in every step; an editor must not mix the calls up."""

@@ -118,10 +118,10 @@ def decided(id: str, *, allowed: bool) -> schema.ToolCallProgress:
     return helpers.update_tool_call(id, status="completed" if allowed else "failed")
 
 
-def printing(id: str, output: str) -> schema.ToolCallProgress:
+def printing(id: str, name: str, output: str) -> schema.ToolCallProgress:
     """What a running tool has printed."""
-    tail = output[-OUTPUT_CHARS:]
-    return helpers.update_tool_call(id, status="in_progress", content=[words(tail, fenced=True)])
+    content = words(output[-OUTPUT_CHARS:], fenced=name in _KINDS)
+    return helpers.update_tool_call(id, status="in_progress", content=[content])
 
 
 def asked_about(
