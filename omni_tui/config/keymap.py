@@ -62,6 +62,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme.next", (), "next theme", "Take the next theme."),
     Action("session.new", ("ctrl+n",), "new", "Start a session."),
     Action("session.list", ("ctrl+s",), "sessions", "Find and open a session."),
+    Action(
+        "session.parent",
+        ("alt+left",),
+        "back",
+        "From a sub-agent, go back to the session that asked.",
+    ),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
     Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
     Action("view.thinking", ("ctrl+t",), "thinking", "Show or fold the model's thinking."),
@@ -95,6 +101,13 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "message.edit", ("e",), "edit", "Write this message anew as another branch.", "transcript"
+    ),
+    Action(
+        "message.open",
+        ("enter",),
+        "open",
+        "Open the sub-agent of this message; without one, unfold what is folded.",
+        "transcript",
     ),
     Action("message.continue", ("c",), "continue", "Let the model go on from here.", "transcript"),
     Action(

@@ -162,7 +162,9 @@ class _Question:
         self._question = below.paused
         details = self._question.details
         who = f"{title} › {details['agent']}" if "agent" in details else title
-        self._asked = structs.replace(self._question, details={**details, "agent": who})
+        # Of several floors the lowest one is named whole and can be visited: it is who asks.
+        details = {"session_id": below.session.id, **details, "agent": who}
+        self._asked = structs.replace(self._question, details=details)
         self._is_over = False
         self._task = asyncio.ensure_future(self._ask(context.ask))
 

@@ -9,11 +9,12 @@ from omni_tui.agent.decisions import Answer
 from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Node
-from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
+from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
 from omni_tui.tui.drafts import DraftActions
 from omni_tui.tui.view import LIVE
 
 if TYPE_CHECKING:
+    from omni_tui.agent.events import Paused
     from omni_tui.session.session import Session
     from omni_tui.tui.view import SessionView
     from omni_tui.tui.widgets.tree_pane import TreePane
@@ -28,6 +29,8 @@ class ChatActions(DraftActions):
 
         @property
         def is_narrow(self) -> bool: ...
+        def asks_for(self, pause: Paused) -> str | None: ...
+        def refresh_tasks(self) -> None: ...
         def want_tree(self, wanted: bool | None) -> None: ...
 
     # Writing
@@ -91,19 +94,23 @@ class ChatActions(DraftActions):
         if run is None or run.paused is None or self.app.screen is not self:
             return
         pause, run_id = run.paused, run.run.id
-        session = self.session
+        session, agent = self.session, self.asks_for(pause)
+        self.refresh_tasks()
 
         def answered(result: ApprovalResult | None) -> None:
-            self._take_answer(session, run_id, result)
+            if run.paused is pause or not isinstance(result, Answer | Allow):
+                self._take_answer(session, run_id, result)
+            else:  # what is asked now is another question
+                self._say("this was answered meanwhile")
 
         from omni_tui.tui.dialogs.approval import ApprovalDialog
         from omni_tui.tui.dialogs.question import QuestionDialog
 
         if pause.reason == "question":
-            self.app.push_screen(QuestionDialog(pause), answered)
+            self.app.push_screen(QuestionDialog(pause, agent), answered)
         else:
             cwd = session.setup.cwd or self.app.cwd
-            self.app.push_screen(ApprovalDialog(pause, cwd), answered)
+            self.app.push_screen(ApprovalDialog(pause, cwd, agent), answered)
 
     def _take_answer(self, session: Session, run_id: str, result: ApprovalResult | None) -> None:
         match result:
@@ -112,6 +119,8 @@ class ChatActions(DraftActions):
             case Later(action=action):
                 if action:
                     getattr(self, f"action_{action.replace('.', '_')}")()
+            case Visit(session_id=id):
+                self.app.load_session(id)
             case Stop():
                 session.cancel(run_id)
             case Allow(rule=rule, scope=scope, answer=answer):

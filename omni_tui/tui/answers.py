@@ -31,4 +31,10 @@ class Allow(msgspec.Struct, frozen=True):
     answer: Execute
 
 
-ApprovalResult: TypeAlias = Answer | Allow | Later | Stop
+class Visit(msgspec.Struct, frozen=True):
+    """Leave the question open and look at the session of the sub-agent that asks."""
+
+    session_id: str
+
+
+ApprovalResult: TypeAlias = Answer | Allow | Later | Visit | Stop

@@ -156,9 +156,11 @@ class OmniApp(Choosing, App[None]):
         """Find and open a session."""
         from omni_tui.tui.screens.sessions import SessionsScreen
 
-        self.push_screen(SessionsScreen(self.manager, self.session.id), self._session_chosen)
+        current = self.session.record.parent_id or self.session.id
+        self.push_screen(SessionsScreen(self.manager, current), self.load_session)
 
-    def _session_chosen(self, id: str | None) -> None:
+    def load_session(self, id: str | None) -> None:
+        """Open a stored session and look at it; `None` does nothing."""
         if id is not None:
             self.run_worker(self._load(id), group="load", exclusive=True)
 
@@ -173,9 +175,9 @@ class OmniApp(Choosing, App[None]):
         self.open_session(session)
 
     def session_deleted(self, id: str) -> None:
-        """A session is gone; if it was in view, start another."""
+        """A session is gone; if it, or a sub-agent of it, was in view, start another."""
         self.chat.forget_drafts(id)
-        if id == self.session.id:
+        if self.session not in self.manager.list_open():
             self.session = self.manager.create(system=self.session.record.system)
             self.chat.show(self.session)
 

@@ -40,6 +40,8 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "regenerate": "message.regenerate",
         "continue": "message.continue",
         "copy": "message.copy",
+        "open": "message.open",
+        "back": "session.parent",
     }
 )
 """Short names of actions."""

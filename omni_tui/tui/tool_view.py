@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from msgspec import structs
 
 from omni_tui.core.messages import ToolResult, ToolUse
-from omni_tui.core.safe_text import safe
+from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.llm.partial_json import MAX_CHARS, PartialJson
+from omni_tui.session.runs import RunningTool
+from omni_tui.session.session import Session
+from omni_tui.session.task import TASK
 from omni_tui.tools.permissions import describe
 from omni_tui.tools.subjects import telling_argument
 from omni_tui.tui.widgets.transcript.model import ToolRow, ToolStatus
@@ -42,6 +46,22 @@ def tool_row(
         detail=" · ".join(_details(use, result)),
         output="" if isinstance(diff, str) and not result.is_error else result.content,
         diff=diff if isinstance(diff, str) else None,
+    )
+
+
+def task_row(use: ToolUse, child: Session, running: RunningTool) -> ToolRow:
+    """The row of a sub-agent at work: what it does now, and how long it has been at it."""
+    asks = any(run.paused is not None for run in child.runs.values())
+    doing = "waits for you" if asks else running.output.rstrip("\n").rpartition("\n")[2]
+    passed = int(time.monotonic() - running.started)
+    took = f"{passed} s" if passed < 60 else seconds(passed * 1000)
+    return ToolRow(
+        id=use.id,
+        name=use.name,
+        title=describe(use),
+        status="asks" if asks else "running",
+        detail=f"{safe_line(doing, 40)} · {took}" if doing else took,
+        output=running.output,
     )
 
 
@@ -91,6 +111,8 @@ def _details(use: ToolUse, result: ToolResult) -> list[str]:
         parts.append(f"+{added} −{gone}")
     elif isinstance(code := data.get("exit_code"), int):
         parts.append(f"exit {code}")
+    elif use.name == TASK and (steps := data.get("steps")):
+        parts.append(f"{steps} step{'s' if steps != 1 else ''}")
     elif not result.is_error and result.content:
         count = result.content.count("\n") + 1
         parts.append(f"{count} line{'s' if count != 1 else ''}")

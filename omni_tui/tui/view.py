@@ -12,7 +12,7 @@ from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.tree import Node
 from omni_tui.tui.attached import facts_of, name_of
-from omni_tui.tui.tool_view import seconds, tool_row
+from omni_tui.tui.tool_view import seconds, task_row, tool_row
 from omni_tui.tui.widgets.transcript.model import (
     Entry,
     Notice,
@@ -114,9 +114,19 @@ class SessionView:
             running = run.tools.get(use.id)
             if running is not None:
                 result, output = running.result, running.output
+                if result is None and (child := self._child(node, use)) is not None:
+                    return task_row(use, child, running)
             elif run.paused is not None:
                 waiting = "asks"
         return tool_row(use, result, waiting, output)
+
+    def _child(self, node: Node, use: ToolUse) -> Session | None:
+        """The session of the sub-agent that works on this use."""
+        place = (node.id, use.id)
+        for child in self.session.children:
+            if (child.record.parent_node, child.record.parent_use) == place:
+                return child
+        return None
 
     def _results(self, node: Node) -> tuple[ToolResult, ...]:
         after = self._after(node)

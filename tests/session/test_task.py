@@ -324,6 +324,8 @@ async def test_a_question_two_floors_down_names_the_way(tmp_path: Path) -> None:
         run = house.session.prompt("a")
         pause = await until_paused(run)
         assert pause.details["agent"] == "do b › do c"
+        lowest = await house.child(session=await house.child())
+        assert pause.details["session_id"] == lowest.id
         house.session.resume(Provide("written by hand"))
         assert (await run).text == "a done"
         assert recorder.names == []

@@ -21,7 +21,7 @@ from omni_tui.agent.decisions import Execute, Provide, Reject
 from omni_tui.agent.events import Paused
 from omni_tui.core.messages import ToolUse
 from omni_tui.core.safe_text import safe
-from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop
+from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
 from omni_tui.tui.dialogs.arguments import arguments_view, changes_file
 from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.dialogs.text import TextDialog
@@ -43,7 +43,13 @@ class Facts(VerticalScroll, can_focus=False):
 
 
 class ApprovalDialog(Dialog[ApprovalResult]):
-    """Shows one tool use as a person reads it, and what each answer would do."""
+    """Shows one tool use as a person reads it, and what each answer would do.
+
+    Args:
+        pause: The question.
+        cwd: Where it would run.
+        agent: The sub-agent that asks, if one does.
+    """
 
     DEFAULT_CSS = """
     ApprovalDialog {
@@ -60,6 +66,7 @@ class ApprovalDialog(Dialog[ApprovalResult]):
         Binding("n,4", "choose('n')", show=False),
         Binding("e,5", "choose('e')", show=False),
         Binding("p,6", "choose('p')", show=False),
+        Binding("o", "choose('o')", show=False),
         Binding("enter", "choose_marked", show=False),
         Binding("up,k", "mark(-1)", show=False),
         Binding("down,j", "mark(1)", show=False),
@@ -69,11 +76,12 @@ class ApprovalDialog(Dialog[ApprovalResult]):
         Binding("t,f3", "later('tree.focus')", show=False),
     ]
 
-    def __init__(self, pause: Paused, cwd: Path) -> None:
+    def __init__(self, pause: Paused, cwd: Path, agent: str | None = None) -> None:
         position = f"{pause.position} of {pause.total} · " if pause.total > 1 else ""
         super().__init__(f"? {pause.tool_use.name} wants to run", f"{position}esc stops the run")
         self._pause = pause
         self._cwd = cwd
+        self._agent = agent
         self._marked = 0
         self._rule = pause.details.get("always_rule")
         self._arguments: Content | None = None
@@ -84,6 +92,7 @@ class ApprovalDialog(Dialog[ApprovalResult]):
             *(lasting if self._rule else []),
             ("e", f"edit the {_editable_part(pause.tool_use)}"),
             ("p", "give the result myself"),
+            *([("o", "look at its work first")] if "session_id" in pause.details else []),
         ]
 
     @property
@@ -98,6 +107,8 @@ class ApprovalDialog(Dialog[ApprovalResult]):
         with Vertical(classes="foot"):
             yield Static(classes="more")
             with Facts():
+                if self._agent:
+                    yield Static(safe_content(f"asked by the sub-agent  {self._agent}"))
                 for line in self._warnings():
                     yield Static(safe_content(f"! {line}"), classes="warn")
                 yield Static(safe_content(self._place()), classes="hint")
@@ -180,6 +191,8 @@ class ApprovalDialog(Dialog[ApprovalResult]):
                 self.run_worker(self._edit(), exclusive=True)
             case "p":
                 self.run_worker(self._provide(), exclusive=True)
+            case "o":
+                self.dismiss(Visit(self._pause.details["session_id"]))
 
     def _outside(self) -> tuple[Path, ...]:
         return tuple(Path(path) for path in self._pause.details.get("outside", ()))

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from omni_tui.agent.decisions import Provide, Reject
 from omni_tui.agent.events import Paused
-from omni_tui.core.safe_text import safe
+from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.tui.answers import Later
 from omni_tui.tui.dialogs.base import Dialog, Reading
 from omni_tui.tui.safe_content import safe_content
@@ -38,13 +38,14 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
         Binding("ctrl+n", "later('session.new')", show=False, priority=True),
     ]
 
-    def __init__(self, pause: Paused) -> None:
+    def __init__(self, pause: Paused, agent: str | None = None) -> None:
         arguments = pause.tool_use.input
         self._question = str(arguments.get("question", ""))
         options = arguments.get("options")
         self._options = [str(option) for option in options] if isinstance(options, list) else []
         other = " · tab your own words" if self._options else ""
-        super().__init__("? the model asks", f"enter answers{other} · esc declines")
+        who = f"the sub-agent {safe_line(agent, 60)}" if agent else "the model"
+        super().__init__(f"? {who} asks", f"enter answers{other} · esc declines")
         self.set_class(bool(self._options), "-choice")
 
     def parts(self) -> ComposeResult:

@@ -20,6 +20,7 @@ from omni_tui.tui.bridge import Bridge
 from omni_tui.tui.drafts import words
 from omni_tui.tui.keys import bindings, hints
 from omni_tui.tui.marks import mark_of
+from omni_tui.tui.tasks import TaskActions
 from omni_tui.tui.view import LIVE, SessionView, count
 from omni_tui.tui.widgets.bars import Bar, Piece, Rule
 from omni_tui.tui.widgets.chips import ChipLine
@@ -53,7 +54,7 @@ class Talk(Transcript):
     BINDINGS = bindings("transcript")
 
 
-class ChatScreen(ChatActions, Screen[None]):
+class ChatScreen(TaskActions, ChatActions, Screen[None]):
     """Shows one session at a time."""
 
     BINDINGS = bindings("app")
@@ -186,7 +187,7 @@ class ChatScreen(ChatActions, Screen[None]):
         run = session.active_run
         self._keep_time(run is not None)
         title = safe_line(session.title or "new conversation", 80)
-        left = [Piece(f" {title}", "title")]
+        left = [*self.breadcrumb(), Piece(f" {title}", "title")]
         if self.preview is not None:
             left.append(Piece("   preview", "accent"))
         elif self.is_narrow and session.tree.head is not None:
@@ -255,9 +256,11 @@ class ChatScreen(ChatActions, Screen[None]):
             return TREE_HINTS
         running = self.session.active_run is not None
         again = ("run.again",) if not running and self._is_unanswered() else ()
+        back = ("session.parent",) if self.session.record.parent_id is not None else ()
         if self.focused is self.transcript:
-            return ("run.interrupt", *MESSAGE_HINTS) if running else MESSAGE_HINTS
-        return (*again, *COMPOSER_HINTS)
+            down = ("message.open",) if self.task_node() is not None else ()
+            return (*back, *down, *(("run.interrupt",) if running else ()), *MESSAGE_HINTS)
+        return (*back, *again, *COMPOSER_HINTS)
 
     def _is_unanswered(self) -> bool:
         """Whether the active path ends in a turn that failed or was stopped."""
@@ -275,10 +278,14 @@ class ChatScreen(ChatActions, Screen[None]):
     def _keep_time(self, running: bool) -> None:
         """A clock ticks once a second while a run is in view, and only then."""
         if running and self._clock is None:
-            self._clock = self.set_interval(1.0, self._show_rule)
+            self._clock = self.set_interval(1.0, self._tick)
         elif not running and self._clock is not None:
             self._clock.stop()
             self._clock = None
+
+    def _tick(self) -> None:
+        self._show_rule()
+        self.refresh_tasks()
 
     # Layout
 
