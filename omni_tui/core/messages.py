@@ -159,7 +159,18 @@ def _attachment(data: bytes, media_type: str | None, name: str | None, *, shown:
     return Attachment(media_type=media_type, data=data, name=name)
 
 
-Block: TypeAlias = Text | Thinking | ToolUse | ToolResult | Attachment
+class Opaque(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="opaque"):
+    """Of a kind unknown here, such as a tool the provider ran itself: sent back as it came."""
+
+    kind: str
+    """What the provider calls it."""
+    data: dict[str, Any]
+    """The block as it came."""
+    signed_by: str | None
+    """Whose it is: it goes back to no one else."""
+
+
+Block: TypeAlias = Text | Thinking | ToolUse | ToolResult | Attachment | Opaque
 Content: TypeAlias = str | Block | Iterable[Block]
 
 

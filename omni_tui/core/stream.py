@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from omni_tui.core.errors import OmniError
-from omni_tui.core.messages import Message, Text, Thinking, ToolUse
+from omni_tui.core.messages import Message, Opaque, Text, Thinking, ToolUse
 from omni_tui.core.usage import Usage
 
 StopReason: TypeAlias = Literal["stop", "length", "tool_use", "refusal", "error", "cancelled"]
@@ -67,6 +67,13 @@ class ToolUseEnd(_StreamEvent, frozen=True, kw_only=True, tag="tool_use_end"):
     block: ToolUse
 
 
+class OpaqueEnd(_StreamEvent, frozen=True, kw_only=True, tag="opaque_end"):
+    """A block of a kind unknown here; nothing of it is told before it is whole."""
+
+    index: int
+    block: Opaque
+
+
 class Done(_StreamEvent, frozen=True, kw_only=True, tag="done"):
     """The step is complete."""
 
@@ -93,6 +100,7 @@ StreamEvent: TypeAlias = (
     | ToolUseStart
     | ToolUseDelta
     | ToolUseEnd
+    | OpaqueEnd
     | Done
     | Failed
 )

@@ -8,6 +8,7 @@ from omni_tui.core.messages import Block, Message, Text, Thinking, now
 from omni_tui.core.stream import (
     Done,
     Failed,
+    OpaqueEnd,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -56,7 +57,7 @@ class Accumulator:
                 self._kinds[event.index] = type(event)
                 if isinstance(event, ToolUseStart):
                     self._uses[event.index] = event
-            case TextEnd() | ThinkingEnd() | ToolUseEnd():
+            case TextEnd() | ThinkingEnd() | ToolUseEnd() | OpaqueEnd():
                 self._blocks[event.index] = event.block
             case Done() | Failed():
                 self.terminal = event

@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import (
+    Attachment,
+    Block,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 
 INTERRUPTED = "interrupted: this tool gave no result"
 GO_ON = "Go on."
@@ -46,7 +55,9 @@ def repair(
                 out.append(Message(role="user", content=_answers(calls, ())))
             content, calls = _assistant(message.content, taken, tool_id)
         else:
-            said = (b for b in _words(message.content) if not isinstance(b, ToolUse | Thinking))
+            said = (
+                b for b in _words(message.content) if not isinstance(b, ToolUse | Thinking | Opaque)
+            )
             content = (*_answers(calls, message.content), *said)
             calls = []
         if content:

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from omni_tui.core.messages import Block, Message, Text, Thinking, ToolUse
+from omni_tui.core.messages import Block, Message, Opaque, Text, Thinking, ToolUse
 
 
 def keep_own(messages: Iterable[Message], signer: str) -> tuple[Message, ...]:
     """The messages without what others than `signer` signed; the words stay.
 
-    Reasoning that is sealed whole is left out with its seal. What is stored without a signer (from
-    before they were noted, or made by a caller) stays: its dialect alone tells whose it is.
+    Reasoning that is sealed whole is left out with its seal, and so are blocks of kinds unknown
+    here. What is stored without a signer (from before they were noted, or made by a caller) stays:
+    its dialect alone tells whose it is.
     """
     return tuple(
         msgspec.structs.replace(message, content=tuple(_own(message.content, signer)))
@@ -27,6 +28,8 @@ def _own(content: Iterable[Block], signer: str) -> Iterator[Block]:
     for block in content:
         if not _is_foreign(block, signer):
             yield block
+        elif isinstance(block, Opaque):
+            continue
         elif isinstance(block, Thinking):
             if block.text:
                 yield Thinking(text=block.text)
@@ -36,7 +39,7 @@ def _own(content: Iterable[Block], signer: str) -> Iterator[Block]:
 
 def _is_foreign(block: Block, signer: str) -> bool:
     return (
-        isinstance(block, Text | Thinking | ToolUse)
+        isinstance(block, Text | Thinking | ToolUse | Opaque)
         and block.signed_by is not None
         and block.signed_by != signer
     )

@@ -56,15 +56,21 @@ class AnthropicProvider(WireProvider):
         return client, anthropic.AsyncStream[object], anthropic.omit
 
 
+_ARGUMENTS = "partial_json"
+"""Where pieces of a tool's arguments come."""
+
+
 class MessagesAssembly(Assembly):
     """Reads the events of a Messages stream; blocks are keyed by their index on the wire.
 
-    Blocks of kinds we never ask for (server tools and their results) are passed over.
+    Blocks of kinds we never ask for (server tools and their results) are kept as they came.
     """
 
     def __init__(self, signer: str | None = None) -> None:
         super().__init__(signer)
         self._passed_over: set[Any] = set()
+        self._unknown: dict[Any, dict[str, Any]] = {}
+        """Open blocks of unknown kinds."""
         self._whole_inputs: dict[Any, str] = {}
 
     def feed(self, data: Any) -> None:
@@ -105,10 +111,15 @@ class MessagesAssembly(Assembly):
                 self.begin_tool(index, block.get("id"), block.get("name"))
                 if block.get("input"):
                     self._whole_inputs[index] = json.dumps(block["input"])
+            case str():
+                self._unknown[index] = dict(block)
             case _:
                 self._passed_over.add(index)
 
     def _delta(self, index: Any, delta: dict[str, Any]) -> None:
+        if index in self._unknown:
+            _grow(self._unknown[index], delta)
+            return
         if index in self._passed_over:
             return
         match delta.get("type"):
@@ -127,6 +138,12 @@ class MessagesAssembly(Assembly):
                 block.signature = (block.signature or "") + text_of(delta.get("signature"))
 
     def _stop(self, index: Any) -> None:
+        if (unknown := self._unknown.pop(index, None)) is not None:
+            arguments = unknown.pop(_ARGUMENTS, None)
+            if arguments:
+                unknown["input"] = json.loads(arguments)
+            self.opaque(unknown["type"], unknown)
+            return
         block = self.blocks.get(index)
         if block is None:
             return
@@ -148,3 +165,17 @@ class MessagesAssembly(Assembly):
             cache_read=latest("cache_read_input_tokens", so_far.cache_read),
             cache_write=latest("cache_creation_input_tokens", so_far.cache_write),
         )
+
+
+def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a piece to a block of an unknown kind: text grows, lists grow, all else is replaced."""
+    for key, piece in delta.items():
+        before = block.get(key)
+        if key == "type":
+            continue
+        if isinstance(piece, str) and isinstance(before, str | None):
+            block[key] = (before or "") + piece
+        elif isinstance(piece, list) and isinstance(before, list):
+            block[key] = [*before, *piece]
+        else:
+            block[key] = piece

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import (
+    Attachment,
+    Block,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 from omni_tui.core.tool import Tool
 from omni_tui.llm.output import instruction
 from omni_tui.llm.providers.attachments import (
@@ -227,6 +236,8 @@ def _part(block: Block) -> dict[str, Any] | None:
             return {**result, "is_error": True} if block.is_error else result
         case Attachment():
             return _attachment(block)
+        case Opaque():
+            return dict(block.data)
 
 
 def _can_send(attachment: Attachment) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Hashable
 from typing import Any, Literal
 
 from omni_tui.core.errors import BrokenStreamError
-from omni_tui.core.messages import Text, Thinking
+from omni_tui.core.messages import Opaque, Text, Thinking
 from omni_tui.core.stream import (
     Done,
+    OpaqueEnd,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -120,6 +121,12 @@ class Assembly(ABC):
         block = Thinking(redacted=data, signed_by=self._signer)
         self.out.append(ThinkingStart(index=index))
         self.out.append(ThinkingEnd(index=index, block=block))
+
+    def opaque(self, kind: str, data: dict[str, Any]) -> None:
+        """A whole block of a kind unknown here."""
+        block = Opaque(kind=kind, data=data, signed_by=self._signer)
+        self.out.append(OpaqueEnd(index=self._count, block=block))
+        self._count += 1
 
     def add(self, key: Hashable, piece: Any) -> None:
         """Append to the open block `key`; an empty piece and `None` add nothing."""

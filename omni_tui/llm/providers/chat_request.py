@@ -7,7 +7,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from omni_tui.core.messages import Attachment, Block, Message, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import (
+    Attachment,
+    Block,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 from omni_tui.core.tool import Tool
 from omni_tui.llm.output import instruction
 from omni_tui.llm.providers.attachments import (
@@ -263,7 +272,7 @@ def _assistant(blocks: tuple[Block, ...], quirks: Quirks, *, in_loop: bool) -> l
 
 def _reasoning_details(block: Block) -> list[Any]:
     """What OpenRouter said of the reasoning, which it wants back as it was."""
-    if isinstance(block, ToolResult | Attachment):
+    if isinstance(block, ToolResult | Attachment | Opaque):
         return []
     details = _opaque(block.signature).get("reasoning_details")
     return details if isinstance(details, list) else []

@@ -120,6 +120,8 @@ class ResponsesAssembly(Assembly):
                 self._reasoning_done(place, item)
             case "message":
                 self._message_done(place, item)
+            case str(kind):
+                self.opaque(kind, item)
 
     def _reasoning_done(self, place: Any, item: dict[str, Any]) -> None:
         if place not in self.blocks:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from omni_tui.core.messages import Attachment, Block, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import Attachment, Block, Opaque, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.tool import Tool
 from omni_tui.llm.output import instruction
 from omni_tui.llm.providers.attachments import (
@@ -166,7 +166,9 @@ def _assistant_items(blocks: tuple[Block, ...]) -> list[dict[str, Any]]:
                         "arguments": json.dumps(block.input, ensure_ascii=False),
                     }
                 )
-    while items and items[-1]["type"] == "reasoning":
+            case Opaque():
+                items.append(block.data)
+    while items and items[-1].get("type") == "reasoning":
         items.pop()
     return items
 

@@ -20,7 +20,7 @@ from wire.server import Reply, sse_server
 from wire_helpers import ask, blocks_of, collect, done_of, error_of, make
 
 from omni_tui.core.errors import BrokenStreamError, OverloadedError, ProviderError
-from omni_tui.core.messages import Block, Text, ToolUse
+from omni_tui.core.messages import Block, Opaque, Text, ToolUse
 from omni_tui.core.stream import StreamEvent
 from omni_tui.core.usage import Usage
 
@@ -159,7 +159,7 @@ async def test_a_delta_before_its_start(dialect: str) -> None:
     assert await play_blocks(dialect, [*events, *closing(dialect)]) == (Text(text="Hello"),)
 
 
-async def test_unknown_events_and_blocks_are_skipped(dialect: str) -> None:
+async def test_unknown_events_are_skipped_and_unknown_blocks_kept(dialect: str) -> None:
     strange: dict[str, list[Any]] = {
         "anthropic": [
             {"type": "telepathy", "wave": [1, 2]},
@@ -187,7 +187,15 @@ async def test_unknown_events_and_blocks_are_skipped(dialect: str) -> None:
         ],
     }
     events = [*greeting(dialect), *strange[dialect], *closing(dialect)]
-    assert await play_blocks(dialect, events) == (Text(text="Hello"),)
+    greeted, *kept = await play_blocks(dialect, events)
+    assert greeted == Text(text="Hello")
+    whole: dict[str, list[Any]] = {
+        "anthropic": [{"type": "aura", "glow": 3}],
+        "responses": [{"type": "aura_call", "id": "x"}],
+        "chat": [],
+    }
+    assert [block.data for block in kept if isinstance(block, Opaque)] == whole[dialect]
+    assert len(kept) == len(whole[dialect])
 
 
 async def test_an_unknown_stop_reason_is_a_stop(dialect: str) -> None:

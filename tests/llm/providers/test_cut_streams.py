@@ -13,7 +13,7 @@ from wire.server import Reply, sse_server
 from wire_helpers import assembly_for, blocks_of, check_rules, collect, make
 
 from omni_tui.core.errors import ProviderError
-from omni_tui.core.messages import Block, Text, Thinking, ToolUse
+from omni_tui.core.messages import Block, Opaque, Text, Thinking, ToolUse
 from omni_tui.core.stream import Done, Failed, StreamEvent
 from omni_tui.llm.providers.faults import Origin
 from omni_tui.llm.providers.reading import Reading
@@ -33,14 +33,7 @@ def payloads(pieces: tuple[bytes, ...]) -> list[dict[str, Any]]:
 def ended(dialect: str, events: list[dict[str, Any]]) -> int:
     """How many blocks these events bring to their end, by the rules of the dialect alone."""
     if dialect == "anthropic":
-        ours = {
-            event["index"]
-            for event in events
-            if event["type"] == "content_block_start"
-            and event["content_block"]["type"] in ("text", "thinking", "tool_use")
-        }
-        stops = (event for event in events if event["type"] == "content_block_stop")
-        return sum(event["index"] in ours for event in stops)
+        return sum(event["type"] == "content_block_stop" for event in events)
     if dialect == "responses":
         return sum(event["type"] == "response.output_item.done" for event in events)
     choices = [choice for event in events for choice in event.get("choices") or ()]
@@ -55,7 +48,7 @@ def kept_as_sent(kept: tuple[Block, ...], full: tuple[Block, ...], complete: int
     """All that was complete is there unchanged; of the rest, only a beginning."""
     assert kept[:complete] == full[:complete]
     for block, whole in zip(kept[complete:], full[complete:], strict=False):
-        if isinstance(whole, ToolUse):
+        if isinstance(whole, ToolUse | Opaque):
             assert block == whole
         else:
             assert isinstance(block, Text | Thinking)

@@ -8,7 +8,16 @@ from wire.server import Ending, Reply, messages, sse_server
 from wire_helpers import ask, blocks_of, check_rules, collect, done_of, error_of, make
 
 from omni_tui.core.errors import BrokenStreamError, RateLimitError
-from omni_tui.core.messages import Block, Message, Text, Thinking, ToolUse
+from omni_tui.core.messages import (
+    Block,
+    Message,
+    Opaque,
+    Text,
+    Thinking,
+    ToolUse,
+    decode_message,
+    encode_message,
+)
 from omni_tui.core.stream import Done
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.base import Request
@@ -36,14 +45,30 @@ async def test_two_message_starts_count_once() -> None:
     assert done.usage == Usage(input=17, output=227)
 
 
-async def test_server_tools_are_passed_over() -> None:
+async def test_server_tools_are_kept_and_go_back_to_their_provider_alone() -> None:
     blocks, done = await replay("anthropic-server-web-fetch.jsonl")
-    assert [type(block) for block in blocks] == [Text, Text]
-    assert isinstance(blocks[0], Text)
-    assert blocks[0].text.startswith("I'll fetch the content from that Wikipedia page")
-    assert isinstance(blocks[1], Text)
-    assert blocks[1].text.endswith("submerged by rising sea levels.")
+    said, use, result, summary = blocks
+    assert isinstance(said, Text)
+    assert said.text.startswith("I'll fetch the content from that Wikipedia page")
+    assert isinstance(use, Opaque)
+    assert isinstance(result, Opaque)
+    assert [use.kind, result.kind] == ["server_tool_use", "web_fetch_tool_result"]
+    assert use.data["input"]["url"].startswith("https://en.wikipedia.org/")
+    assert result.data["tool_use_id"] == use.data["id"]
+    assert isinstance(summary, Text)
+    assert summary.text.endswith("submerged by rising sea levels.")
     assert done.usage == Usage(input=4230, output=446)
+
+    stored = decode_message(encode_message(Message.assistant(blocks)))
+    history = (Message.user("Fetch it"), stored, Message.user("And now?"))
+    with sse_server(Reply(pieces=recordings.streams()["anthropic-server-web-fetch"])) as srv:
+        for name in ("anthropic", "other"):
+            provider = make("anthropic", srv.url, name=name)
+            await collect(provider, Request(model="some-model", messages=history))
+            await provider.close()
+        sent, elsewhere = (request.json["messages"][1]["content"] for request in srv.requests)
+    assert sent[1:3] == [use.data, result.data]
+    assert [part["type"] for part in elsewhere] == ["text", "text"]
 
 
 async def test_thinking_keeps_its_signature_byte_for_byte() -> None:

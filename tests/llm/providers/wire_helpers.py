@@ -10,6 +10,7 @@ from omni_tui.core.messages import Block, Message
 from omni_tui.core.stream import (
     Done,
     Failed,
+    OpaqueEnd,
     StreamEvent,
     TextDelta,
     TextEnd,
@@ -85,6 +86,8 @@ def check_rules(events: Iterable[StreamEvent]) -> None:
                 assert event.block.text == "".join(open_blocks.pop(event.index))
             case ToolUseEnd():
                 del open_blocks[event.index]
+            case OpaqueEnd():
+                started.append(event.index)
     assert started == list(range(len(started)))
     assert set(open_blocks) <= tools, "only a tool use may stay open"
     if isinstance(seen[-1], Done):
