@@ -70,6 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
     Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
+    Action("run.auto", (), "auto", "Work on a goal by itself until it is done."),
     Action("view.thinking", ("ctrl+t",), "thinking", "Show or fold the model's thinking."),
     Action("view.tools", ("ctrl+o",), "tools", "Show or fold what tools printed."),
     Action("view.tree", ("f3",), "tree pane", "Show or hide the tree pane."),

@@ -10,7 +10,7 @@ from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Node
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
-from omni_tui.tui.drafts import DraftActions
+from omni_tui.tui.auto import AutoActions
 from omni_tui.tui.view import LIVE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from omni_tui.tui.widgets.tree_pane import TreePane
 
 
-class ChatActions(DraftActions):
+class ChatActions(AutoActions):
     """The `action_*` methods of the chat screen, and what its widgets ask for."""
 
     if TYPE_CHECKING:

@@ -17,6 +17,7 @@ COMMANDS = (
     ("/detach", "Take the last attachment off; /detach NAME this one, /detach all every one."),
     ("/model PROVIDER/MODEL", "Use another model from here on."),
     ("/effort LEVEL", "Think off, low, medium, high, xhigh or max; default as in the settings."),
+    ("/auto GOAL", "Work on a goal by itself, turn after turn, until it is done; Esc stops it."),
     ("/title TEXT", "Name this session."),
 )
 """The commands that take an argument, and what they do."""
@@ -37,6 +38,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "tools": "view.tools",
         "edit": "message.edit",
         "again": "run.again",
+        "auto": "run.auto",
         "regenerate": "message.regenerate",
         "continue": "message.continue",
         "copy": "message.copy",
@@ -66,6 +68,7 @@ def run_command(app: OmniApp, text: str) -> bool:
         "effort": app.use_effort,
         "attach": chat.attach,
         "detach": chat.detach,
+        "auto": chat.work_on,
     }
     action = commands().get(name)
     if rest and name in with_argument:

@@ -120,8 +120,12 @@ class DraftActions(Base):
         except OmniError as error:
             self.app.notify(safe_line(f"{error} Nothing you wrote is lost.", 400), markup=False)
             return
+        self.sent()
+
+    def sent(self) -> None:
+        """What was written is sent: begin with nothing, at the end of the conversation."""
         self.editing = self.preview = None
-        session.set_draft("", session.tree.head)
+        self.session.set_draft("", self.session.tree.head)
         self.composer.write("")
         self.chips = []
         self.show_chips()

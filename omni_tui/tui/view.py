@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from omni_tui.agent.completion import NUDGE
 from omni_tui.core.messages import Attachment, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
@@ -82,7 +83,7 @@ class SessionView:
         return Entry(
             key=node.id,
             role="user",
-            name="you",
+            name="auto" if node.message.text == NUDGE else "you",
             position=self._position(node),
             parts=(*parts, *self._ending(node)),
         )

@@ -72,6 +72,8 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         """The node of another branch now looked at."""
         self.chips = []
         self.kept_chips = {}
+        self.autos = []
+        self.auto_ends = {}
         self._bridge = Bridge(self)
         self._clock: Timer | None = None
         self._retry: tuple[float, Retrying] | None = None
@@ -185,6 +187,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         """Say where one is, what runs, what waits and what it costs."""
         session = self.session
         run = session.active_run
+        self.settle_autos()
         self._keep_time(run is not None)
         title = safe_line(session.title or "new conversation", 80)
         left = [*self.breadcrumb(), Piece(f" {title}", "title")]
@@ -212,16 +215,16 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         mode = session.permissions.mode if session.permissions else "ask"
         left = [Piece("─ ", "faint"), Piece("editing" if self.editing else mode, "accent")]
         left.append(Piece(" ", "faint"))
-        right: list[Piece] = []
+        right = self.auto_pieces()
         if run is not None and run.paused is not None:
-            right = [Piece(" ? waits for you · enter answers ", "warn")]
+            right.append(Piece(" ? waits for you · enter answers ", "warn"))
         elif run is not None:
             waited = int(time.monotonic() - run.started)
             doing = f" ◐ {waited} s · esc stops "
             if self._retry is not None:
                 left_over = max(0, round(self._retry[0] - time.monotonic()))
                 doing = f" retrying in {left_over} s ({self._retry[1].attempt}) · esc stops "
-            right = [Piece(doing, "accent")]
+            right.append(Piece(doing, "accent"))
         self._rule.show(left, right)
 
     def _show_status(self) -> None:

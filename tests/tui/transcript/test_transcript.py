@@ -388,6 +388,18 @@ async def test_text_after_the_end_of_a_message_is_not_lost_when_it_is_not_on_the
         assert "early" in "\n".join(screen(app))
 
 
+async def test_a_message_that_grows_again_before_its_end_is_painted_keeps_what_is_new() -> None:
+    app = TranscriptApp([message(1, live=True)])
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.transcript.feed(1, 0, "text", "before")
+        app.transcript.feed(1, 0, "text", "hand")  # waits for the next frame
+        app.transcript.finish(1)
+        app.transcript.feed(1, 0, "text", "again")
+        await flushed(pilot)
+        assert "again" in "\n".join(screen(app))
+        assert "beforehand" not in "\n".join(screen(app))
+
+
 def test_nothing_slow_is_imported_with_the_widget() -> None:
     import subprocess
 

@@ -100,6 +100,7 @@ class Transcript(ConversationView):
 
     def feed(self, key: int, part_index: int, kind: DeltaKind, delta: str) -> None:
         """Add a delta to a part of a message; cheap, painted at most every `FRAME` seconds."""
+        self._finish_before(key)
         self._shelf.feed(key, part_index, kind, delta)
         self._flush_soon()
 
@@ -108,6 +109,7 @@ class Transcript(ConversationView):
 
         Cheap: the row is asked for when it is painted, at most every `FRAME` seconds.
         """
+        self._finish_before(key)
         self._shelf.grow(key, part_index, source)
         self._flush_soon()
 
@@ -124,6 +126,12 @@ class Transcript(ConversationView):
         self._finishing.append(key)
         if self._flush_timer is None:
             self._flush()
+
+    def _finish_before(self, key: int) -> None:
+        """Finish a message whose key begins to grow again, so that its end takes nothing new."""
+        if key in self._finishing:
+            self._finishing = [other for other in self._finishing if other != key]
+            self._shelf.finish(key)
 
     # -- cursor --------------------------------------------------------------
 
