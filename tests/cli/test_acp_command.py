@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ from command import COMMAND, environment, omni
 from omni_tui.agent.agent import Agent
 from omni_tui.agent.decisions import Execute, Reject
 from omni_tui.agent.events import Event, Paused
+from omni_tui.cli.main import COMMANDS
 from omni_tui.llm.backends import AcpAgent
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.session.store.base import StoredSession
@@ -274,6 +278,42 @@ def test_a_client_that_says_nothing_costs_nothing(home: Path, work: Path) -> Non
 def test_help_lists_the_command(home: Path, work: Path) -> None:
     assert "  acp  " in omni("--help", home=home, cwd=work).stdout
     assert "--approval-mode" in omni("acp", "--help", home=home, cwd=work).stdout
+
+
+# The page
+
+
+PAGE = (Path(__file__).parents[2] / "docs/acp.md").read_text("utf-8")
+
+
+def test_an_editor_starts_it_as_the_page_says() -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    entry = json.loads(block)["agent_servers"]["omni-tui"]
+    assert (entry["type"], entry["command"]) == ("custom", "omni-tui")
+    command, *rest = entry["args"]
+    assert command in COMMANDS
+    importlib.import_module(f"omni_tui.cli.{command}").parser().parse_args(rest)
+    named = set(re.findall(r"^\| `(--?\S+)", PAGE, re.MULTILINE))
+    assert named == {"-m", "--approval-mode", "--db", "--log-file"}
+
+
+async def test_an_agent_of_ones_own_is_served_as_the_page_says(home: Path, work: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    file = home / "readers.py"
+    file.write_text(block)
+    (work / "notes.md").write_text("one\n")
+    editor = Editor()
+    async with spawn_agent_process(
+        cast("Client", editor), sys.executable, str(file), env=environment(home), cwd=home
+    ) as (connection, _):
+        await connection.initialize(protocol_version=1)
+        session = await begin(connection, work)
+        assert await say(connection, session, "edit notes.md") == "end_turn"
+    assert (editor.call()["title"], editor.call()["statuses"][-1]) == (
+        "Read notes.md",
+        "completed",
+    )
+    assert (await stored(home / "readers.db", session)).record.system is not None
 
 
 # Our own client talks to it

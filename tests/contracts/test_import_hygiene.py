@@ -42,6 +42,20 @@ def test_no_module_of_the_library_brings_a_screen_or_an_sdk(package: str) -> Non
     assert names & (SCREEN | SDKS) == set()
 
 
+def test_what_serves_programs_brings_no_screen_and_only_the_package_of_its_protocol() -> None:
+    names = loaded(IMPORT_ALL, "omni_tui.serve")
+    assert "acp" in names
+    assert names & (SCREEN | SDKS) == {"pydantic"}
+
+
+def test_the_command_that_serves_editors_is_read_without_the_package_of_the_protocol() -> None:
+    names = loaded(
+        "import omni_tui.cli.acp, sys; print(*{n.partition('.')[0] for n in sys.modules})"
+    )
+    assert "omni_tui" in names
+    assert names & (SCREEN | SDKS | {"acp"}) == set()
+
+
 def test_the_check_would_see_a_screen() -> None:
     program = "import sys, textual; print(*{n.partition('.')[0] for n in sys.modules})"
     assert SCREEN & loaded(program) >= {"textual", "rich"}
