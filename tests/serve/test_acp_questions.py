@@ -15,6 +15,7 @@ from omni_tui.agent.agent import Agent
 from omni_tui.agent.decisions import Pause
 from omni_tui.agent.subagent import agent_as_tool
 from omni_tui.core.messages import ToolResult
+from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.bash import bash
@@ -294,3 +295,50 @@ async def test_a_sub_agents_question_is_a_call_of_its_own(tmp_path: Path) -> Non
     assert editor.call(inner)["statuses"] == ["pending", "completed"]
     assert editor.call(outer)["statuses"][-1] == "completed"
     assert texts(editor.call(outer)) == ["Below **done**."]
+
+
+def part(request: Request) -> Reply:
+    """What a model says that gives two tasks away, or does one of them."""
+    prompt, last = request.messages[0].text, request.messages[-1]
+    if last.tool_results:
+        return f"{prompt} {'not ' if last.tool_results[0].is_error else ''}done"
+    if prompt in ("first", "second"):
+        return run(f"touch {prompt}")
+    return [Call("task", {"description": name, "prompt": name}) for name in ("first", "second")]
+
+
+async def test_sub_agents_at_once_are_answered_each_for_itself(tmp_path: Path) -> None:
+    def answer(call: schema.ToolCallUpdate, _: Any) -> str:
+        return "allow_once" if call.title == "touch first" else "reject_once"
+
+    editor, replies = Editor(answer), ScriptedProvider(part)
+    async with served(replies, editor, max_depth=2) as place:
+        done = await place.say(await place.begin(tmp_path), "both")
+        assert len((await place.agent.list_sessions()).sessions) == 1
+    assert done.stop_reason == "end_turn"
+    assert sorted(str(call.title) for call, _ in editor.asked) == ["touch first", "touch second"]
+    assert [each.name for each in tmp_path.iterdir()] == ["first"]
+    results = [each.content for each in replies.requests[-1].messages[-1].tool_results]
+    assert [result.split("\n")[0] for result in results] == ["first done", "second not done"]
+    titles = [update.title for update in editor.of("tool_call_update") if update.title]
+    assert titles[:2] == ["Sub-agent: first", "Sub-agent: second"]
+
+
+async def test_a_late_answer_is_not_taken_for_one_to_another_question(tmp_path: Path) -> None:
+    """The first sub-agent is stopped while it asks; the second asks next."""
+    loop = asyncio.get_running_loop()
+    answers: list[asyncio.Future[str]] = [loop.create_future(), loop.create_future()]
+    editor = Editor(lambda *_: answers[len(editor.asked) - 1])
+    async with served(ScriptedProvider(part), editor, max_depth=2) as place:
+        session = await place.begin(tmp_path)
+        done = asyncio.create_task(place.say(session, "both"))
+        await editor.until(lambda: editor.asked)
+        above = next(each for each in place.manager.list_open() if each.id == session)
+        asking = next(each for each in above.children if each.active_run and each.active_run.paused)
+        asking.cancel()
+        await editor.until(lambda: len(editor.asked) == 2)
+        answers[0].set_result("allow_once")
+        await place.agent.list_sessions()  # what was sent before is taken by now
+        answers[1].set_result("reject_once")
+        assert (await done).stop_reason == "end_turn"
+    assert list(tmp_path.iterdir()) == []

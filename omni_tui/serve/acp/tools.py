@@ -47,6 +47,7 @@ _TITLES = MappingProxyType(
         "grep": "Search for {}",
         "glob": "Find {}",
         "human": "Question: {}",
+        "task": "Sub-agent: {}",
     }
 )
 

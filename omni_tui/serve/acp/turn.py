@@ -16,7 +16,7 @@ from omni_tui.agent.decisions import Execute
 from omni_tui.agent.events import Event, Outcome, Paused, StepFinished
 from omni_tui.agent.run import Run
 from omni_tui.agent.subscription import Subscription
-from omni_tui.core.errors import AgentError, IdleError
+from omni_tui.core.errors import AgentError
 from omni_tui.core.messages import Block
 from omni_tui.core.stream import Response, StopReason
 from omni_tui.core.usage import Usage
@@ -179,10 +179,11 @@ class Turn:
         if answer is None:
             self.cancel()
             return
-        try:
-            self._session.resume(answer, self._run.id)
-        except IdleError:
-            log.debug("an answer came too late")
+        branch = self._session.runs.get(self._run.id)
+        if branch is None or branch.paused is not pause:
+            log.debug("an answer came too late")  # never to be taken for one to another question
+            return
+        self._session.resume(answer, self._run.id)
 
 
 async def _close_after(run: Run, subscription: Subscription) -> None:
