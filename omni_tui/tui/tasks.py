@@ -37,6 +37,11 @@ class TaskActions(Base):
         def refresh_bars(self) -> None: ...
         def _say(self, text: str) -> None: ...
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._titles: dict[str, str] = {}
+        """Of the sessions above, as last seen: they are closed while only a sub-agent is open."""
+
     def action_message_open(self) -> None:
         """Open the sub-agent of the message; without one, unfold what is folded."""
         if (node := self.task_node()) is not None:
@@ -89,9 +94,10 @@ class TaskActions(Base):
         above = self.session.record.parent_id
         if above is None:
             return []
-        titles = (each.title for each in self.app.manager.list_open() if each.id == above)
-        name = safe_line(next(titles, None) or "sub-agent", 30)
-        return [Piece(f" {name} ›", "muted")]
+        for each in self.app.manager.list_open():
+            if each.id == above and each.title:
+                self._titles[above] = each.title
+        return [Piece(f" {safe_line(self._titles.get(above, 'sub-agent'), 30)} ›", "muted")]
 
     def asks_for(self, pause: Paused) -> str | None:
         """The sub-agent that asks, in words; `None` when the session's own agent does."""

@@ -19,8 +19,10 @@ from omni_tui.llm.providers.base import Model, Provider
 from omni_tui.llm.providers.demo import DemoProvider
 from omni_tui.llm.providers.demo_texts import ANSWERS, LONG, TASK_RESULT, TRIP, WELCOME
 from omni_tui.llm.retry import RetryPolicy
+from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.base import SessionRecord
+from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions
 
@@ -75,6 +77,7 @@ def test_the_welcome_promises_what_is_tested_here() -> None:
         "plan a trip and save it to plan.md",
         "run ls -la",
         "ask me something",
+        "use a sub-agent to list the files",
         "fail with 529",
         "write a long essay",
         "/auto tidy up",
@@ -202,6 +205,23 @@ async def test_ask_me_puts_a_question(session: Session) -> None:
     assert pause.reason == "question"
     assert pause.tool_use.input["options"] == ["the sea", "the mountains"]
     assert "*the sea*" in response.text
+
+
+async def test_a_sub_agent_does_the_work_in_a_session_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("1")
+    setup = Setup(
+        tools=builtin_tools(), permissions=Permissions(tmp_path), cwd=tmp_path, max_depth=2
+    )
+    model = Model(DemoProvider(pace=0), "chat")
+    async with SessionManager(MemoryStore(), default_model=model, setup=setup) as manager:
+        session = manager.create()
+        response, asked = await ask(session, "use a sub-agent to list the files; a word on peaks")
+        assert asked == []
+        listed, said = results(response)
+        assert "one.txt" in listed.content
+        assert "a word on peaks" in said.content
+        assert "> `glob` says" in response.text
+        assert await manager.find_child(session.id, 2, listed.tool_use_id) is not None
 
 
 async def test_search_looks_into_files(session: Session, tmp_path: Path) -> None:

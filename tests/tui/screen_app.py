@@ -15,6 +15,7 @@ from textual.screen import Screen
 import omni_tui.tui.app
 from omni_tui.agent import execute, turn
 from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Reply, ScriptedProvider
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Setup
@@ -54,12 +55,20 @@ class ShownApp(OmniApp):
         await self.manager.shut_down()
 
 
-def shown_app(replies: Iterable[Reply] = (), *, cwd: Path = CWD, no_key: bool = False) -> ShownApp:
+def shown_app(
+    replies: Iterable[Reply] | Callable[[Request], Reply] = (),
+    *,
+    cwd: Path = CWD,
+    no_key: bool = False,
+    max_depth: int = 1,
+) -> ShownApp:
     """An application with an empty session whose model says `replies`."""
     provider = ScriptedProvider(replies, name="demo")
     manager = SessionManager(
         MemoryStore(),
-        setup=Setup(tools=builtin_tools(), permissions=Permissions(cwd), cwd=cwd),
+        setup=Setup(
+            tools=builtin_tools(), permissions=Permissions(cwd), cwd=cwd, max_depth=max_depth
+        ),
         registry=ProviderRegistry({"demo": lambda: provider}),
     )
     app = ShownApp(manager, manager.create(), no_key=no_key)
