@@ -115,6 +115,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         self.editing = self.preview = self._retry = None
         self._bridge.attach(session)
         self.refresh_conversation(fresh=True)
+        self.transcript.cursor_key = None  # it was on a message of another session
         self.take_up_draft()
         self.composer.focus()
         self.call_after_refresh(self.ask_if_needed)
