@@ -25,6 +25,11 @@ _SECRET_VALUE = re.compile(r"://[^/@\s]+@")
 _NOBODY_THERE = {"PAGER": "cat", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0"}
 
 
+def sounds_secret(name: str) -> bool:
+    """Whether the value under this name is probably nobody else's business."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def child_environment(environment: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """What a tool's child process gets to know: a short list of names, and nothing secret.
 
@@ -35,7 +40,7 @@ def child_environment(environment: Mapping[str, str], cwd: Path) -> dict[str, st
         name: value
         for name, value in environment.items()
         if (name.upper() in _PASSED or name.startswith("LC_"))
-        and not _SECRET_NAME.search(name)
+        and not sounds_secret(name)
         and not _SECRET_VALUE.search(value)
     }
     return kept | _NOBODY_THERE | {"PWD": str(cwd)}

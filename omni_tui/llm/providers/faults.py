@@ -28,9 +28,9 @@ from omni_tui.core.errors import (
 
 MAX_MESSAGE = 500
 
-_KEY_SHAPES = re.compile(
-    r"\b(?:sk|pk|gsk|xai|fw|or)[-_][\w*.-]{8,}|\bAIza[\w-]{20,}|Bearer\s+\S+|\S*\*{3,}\S*"
-)
+_KEY_SHAPES = re.compile(r"\b(?:sk|pk|gsk|xai|fw|or)[-_][\w*.-]{8,}|\bAIza[\w-]{20,}|Bearer\s+\S+")
+_MASKED = re.compile(r"\S*\*{3,}\S*")
+"""A key as providers repeat it; elsewhere it may be a rule of Markdown."""
 _TOO_LONG = re.compile(
     r"context.?length|context.?window|maximum context|context.?size|prompt is too long"
     r"|input is too long|too many (?:input )?tokens"
@@ -299,6 +299,7 @@ def _message(body: Any, origin: Origin) -> str:
 
 def _one_line(text: str, origin: Origin) -> str:
     text = redact(" ".join(text[: MAX_MESSAGE * 4].split()), origin.secrets)
+    text = _MASKED.sub("[key]", text)
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 
