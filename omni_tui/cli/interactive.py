@@ -30,6 +30,7 @@ async def run_app(arguments: argparse.Namespace) -> int:
             paths=start.paths,
             notices=start.notices,
             no_key=start.no_key,
+            log_file=arguments.log_file or start.paths.log_file,
         )
         loop = asyncio.get_running_loop()
         for signum, code in ((signal.SIGTERM, TERMINATED), (signal.SIGHUP, HANGUP)):

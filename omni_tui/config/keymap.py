@@ -74,6 +74,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.thinking", ("ctrl+t",), "thinking", "Show or fold the model's thinking."),
     Action("view.tools", ("ctrl+o",), "tools", "Show or fold what tools printed."),
     Action("view.tree", ("f3",), "tree pane", "Show or hide the tree pane."),
+    Action("view.events", ("f12",), "events", "Show events, log and state, or close them."),
     Action("message.previous", ("alt+up",), "previous", "Go to the message above."),
     Action("message.next", ("alt+down",), "next", "Go to the message below."),
     Action("composer.attach", ("f4",), "attach", "Attach a file to the message being written."),

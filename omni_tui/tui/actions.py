@@ -16,6 +16,7 @@ from omni_tui.tui.view import LIVE
 if TYPE_CHECKING:
     from omni_tui.agent.events import Paused
     from omni_tui.session.session import Session
+    from omni_tui.tui.bridge import Bridge
     from omni_tui.tui.view import SessionView
     from omni_tui.tui.widgets.tree_pane import TreePane
 
@@ -25,6 +26,7 @@ class ChatActions(AutoActions):
 
     if TYPE_CHECKING:
         view: SessionView
+        bridge: Bridge
         tree_pane: TreePane
 
         @property
@@ -306,6 +308,12 @@ class ChatActions(AutoActions):
     def action_view_tools(self) -> None:
         """Show or fold what tools printed."""
         self.transcript.action_toggle_tools()
+
+    def action_view_events(self) -> None:
+        """Show what goes on inside."""
+        from omni_tui.tui.screens.events import EventsScreen
+
+        self.app.push_screen(EventsScreen(self.bridge), lambda _: self.ask_if_needed())
 
     # The application
 

@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -53,6 +53,7 @@ class OmniApp(Choosing, App[None]):
         paths: Paths | None = None,
         notices: Sequence[str] = (),
         no_key: bool = False,
+        log_file: Path | None = None,
     ) -> None:
         super().__init__()
         self.manager = manager
@@ -62,6 +63,9 @@ class OmniApp(Choosing, App[None]):
         self.keymap = resolve_keymap(self.settings.keymap)
         self.cwd = manager.setup.cwd or Path.cwd()
         self.no_key = no_key
+        self.log_file = log_file
+        """Where the log goes, to be told."""
+        self._end_log: Callable[[], None] | None = None
         self.dialog_grace = GRACE
         self._notices = list(notices)
         self._quit_at = 0.0
@@ -114,7 +118,18 @@ class OmniApp(Choosing, App[None]):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+        self._note_log()
         self._import_provider()
+
+    def _note_log(self) -> None:
+        """Have the trace hold what is logged, too."""
+        from omni_tui.tui.trace import note_log
+
+        self._end_log = note_log(self.chat.bridge.trace)
+
+    def on_unmount(self) -> None:
+        if self._end_log is not None:
+            self._end_log()
 
     def _import_provider(self) -> None:
         """Load the provider's SDK in a thread now, so that no one waits for it on Enter."""

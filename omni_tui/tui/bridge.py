@@ -8,6 +8,8 @@ the state already held when it was read are skipped by their number.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from textual.worker import WorkType
@@ -45,6 +47,7 @@ from omni_tui.tui.widgets.transcript.model import DeltaKind
 
 if TYPE_CHECKING:
     from omni_tui.tui.screens.chat import ChatScreen
+    from omni_tui.tui.trace import Trace
 
 FRAME = 1 / 60
 """Seconds between two looks at a stream of events: what comes meanwhile is taken together."""
@@ -64,6 +67,15 @@ class Bridge:
         self._seen = 0
         self._parts: dict[int, int] = {}
         self._uses: dict[int, StreamingUse] = {}
+        self.on_noted: Callable[[], None] | None = None
+        """Called when the trace has grown; set by whoever looks at it."""
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What the sessions told while they were in view, and the log."""
+        from omni_tui.tui.trace import Trace  # nothing is told before the first paint
+
+        return Trace()
 
     def attach(self, session: Session) -> None:
         """Follow this session, and no other any more."""
@@ -89,7 +101,10 @@ class Bridge:
             for event in events:
                 if session is not self._screen.session:
                     return
+                self.trace.add(event)
                 self._apply(event)
+            if self.on_noted is not None:
+                self.on_noted()
             await asyncio.sleep(FRAME)
 
     def look(self, view: SessionView) -> None:

@@ -36,6 +36,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "tree": "tree.focus",
         "thinking": "view.thinking",
         "tools": "view.tools",
+        "debug": "view.events",
         "edit": "message.edit",
         "again": "run.again",
         "auto": "run.auto",

@@ -74,7 +74,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         self.kept_chips = {}
         self.autos = []
         self.auto_ends = {}
-        self._bridge = Bridge(self)
+        self.bridge = Bridge(self)
         self._clock: Timer | None = None
         self._retry: tuple[float, Retrying] | None = None
         self._tree_wanted: bool | None = None
@@ -113,7 +113,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         """Look at this session."""
         self.session = session
         self.editing = self.preview = self._retry = None
-        self._bridge.attach(session)
+        self.bridge.attach(session)
         self.refresh_conversation(fresh=True)
         self.transcript.cursor_key = None  # it was on a message of another session
         self.take_up_draft()
@@ -127,7 +127,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         if self.preview is not None and self.preview in session.tree:
             path = session.tree.path_to(session.tree.tip_of(self.preview))
         self.view = SessionView(session, path)
-        self._bridge.look(self.view)
+        self.bridge.look(self.view)
         if not self.view.keys:
             self.transcript.set_empty(self.app.welcome())
         self.transcript.show(self.view, keep=not fresh)
