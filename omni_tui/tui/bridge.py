@@ -118,6 +118,13 @@ class Bridge:
         if run is not None and run.agent.partial is not None:
             self._catch_up(run.agent.partial)
 
+    def _is_live(self, node_id: int, seq: int) -> bool:
+        """Whether this new node is the text in the live entry, now whole."""
+        node = self._screen.session.tree.nodes.get(node_id)
+        if node is None or self._live is None or seq <= self._seen:
+            return False
+        return node.role == "assistant" and node.run_id == self._live[0]
+
     def _begin(self, live: tuple[str, int] | None) -> None:
         """Another text is written from here on, or none."""
         self._screen.drop_live()
@@ -151,7 +158,7 @@ class Bridge:
             ):
                 self._delta(event, delta)
             case TreeChanged(new=new):
-                if new and self._live is not None and self._live[0] == event.run_id:
+                if new and self._is_live(new[-1], event.seq):
                     screen.settle_live(new[-1])
                     self._live = None
                 screen.refresh_conversation()

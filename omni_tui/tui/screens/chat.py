@@ -148,7 +148,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
 
     def settle_live(self, node_id: int) -> None:
         """The text in the live entry is now this node's."""
-        self.transcript.finish(LIVE)
+        self.transcript.settle(LIVE, node_id)
 
     def run_changed(self, event: Event) -> None:
         """A run began, ended, paused or went on."""

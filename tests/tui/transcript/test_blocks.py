@@ -82,6 +82,18 @@ def test_a_block_without_an_end_is_laid_out_to_a_bound_and_then_counted() -> Non
     assert int(pieces[-1].text) == len(text) - shown
 
 
+@pytest.mark.parametrize("before", ["", "```\n", "- item\n"])
+@pytest.mark.parametrize("unit", ["x", "word ", "é\u0301"])
+def test_an_endless_line_is_cut_alike_however_it_comes(before: str, unit: str) -> None:
+    text = before + unit * 200_000
+    at_once, in_bits = split(text, []), split(text, list(range(1_024, len(text), 1_024)))
+    for pieces in (at_once, in_bits):
+        assert pieces[-1].kind == "more"
+        said = "".join(piece.text for piece in pieces[:-1])
+        assert text.removeprefix("```\n").startswith(said)
+        assert len(said) + int(pieces[-1].text) == len(text.removeprefix("```\n"))
+
+
 def test_a_marker_that_is_not_decided_yet_is_held_back() -> None:
     splitter = Splitter()
     splitter.feed("text\n\n``")

@@ -190,8 +190,13 @@ class Splitter:
 
     # -- pieces --------------------------------------------------------------
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether what comes is only counted."""
+        return self._block >= MAX_BLOCK or self._total >= MAX_TEXT
+
     def _keep(self, line: str) -> None:
-        if self._block >= MAX_BLOCK or self._total >= MAX_TEXT:
+        if self._is_full:
             self._skipped += len(line)
             return
         self._lines.append(line)
@@ -226,13 +231,17 @@ class Splitter:
         if self._gap and self._kind == "flow" and not (self._nested and line[0] in " \t"):
             self._end_block()
         self._emit()
-        while len(line) > MAX_CHARS:
-            at = MAX_CHARS if self._kind == "fence" else line.rfind(" ", 1, MAX_CHARS) + 1
-            at = at or MAX_CHARS
-            self._keep(line[:at])
+        start = 0
+        while len(line) - start > MAX_CHARS:
+            end = start + MAX_CHARS
+            if self._is_full:
+                end = len(line) - MAX_CHARS
+            elif self._kind != "fence":
+                end = line.rfind(" ", start + 1, end) + 1 or end
+            self._keep(line[start:end])
             self._emit()
-            line = line[at:]
-        return line
+            start = end
+        return line[start:]
 
     def _end_block(self, *, joined: bool = False, last: bool = False) -> None:
         """The block is complete; `joined`: no blank line follows it."""

@@ -234,6 +234,17 @@ class Shelf:
             for growing in parts.values():
                 growing.restart(None)
 
+    def rename(self, key: int, new: int) -> None:
+        """What is live is another message now; it keeps its layout and its folds."""
+        if (parts := self.live.pop(key, None)) is not None:
+            self.live[new] = parts
+        if (layout := self._layouts.pop(key, None)) is not None:
+            self._lines -= len(layout.lines)
+            self._put(new, layout)
+        for old, part in [place for place in self._folds if place[0] == key]:
+            self._folds[new, part] = self._folds.pop((old, part))
+        self._fresh -= {key, new}
+
     def finish(self, key: int) -> None:
         """The message is settled: its final lines stay where the text is the same."""
         parts = self.live.pop(key, None)

@@ -127,6 +127,12 @@ class Transcript(ConversationView):
         if self._flush_timer is None:
             self._flush()
 
+    def settle(self, key: int, new: int) -> None:
+        """The message is complete, and is `new` in the source that is shown next."""
+        self._finish_before(key)
+        self._shelf.rename(key, new)
+        self._finishing.append(new)
+
     def _finish_before(self, key: int) -> None:
         """Finish a message whose key begins to grow again, so that its end takes nothing new."""
         if key in self._finishing:
