@@ -1,4 +1,4 @@
-"""Replies that come faster than they can be painted: little is done twice, and all of it is there."""
+"""Replies that come faster than they can be painted: nothing is lost, little is done twice."""
 
 from __future__ import annotations
 
