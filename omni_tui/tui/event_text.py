@@ -33,9 +33,10 @@ from omni_tui.agent.events import (
     TurnFinished,
 )
 from omni_tui.core.errors import OmniError
-from omni_tui.core.messages import Attachment, Block, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import Attachment, Block, Opaque, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.core.stream import (
+    OpaqueEnd,
     TextEnd,
     TextStart,
     ThinkingEnd,
@@ -161,8 +162,8 @@ def _block(block: Block) -> str:
             return _result(block)
         case Attachment(media_type=media, name=name):
             return f"attached {name or media}"
-        case _:
-            return type(block).__name__
+        case Opaque(kind=kind):
+            return f"{kind} of the provider"
 
 
 def _blocks(content: Sequence[Block]) -> str:
@@ -224,6 +225,7 @@ _SAY: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         TextEnd: lambda end: _block(end.block),
         ThinkingEnd: lambda end: _quoted(end.block.text),
         ToolUseEnd: lambda end: _use(end.block),
+        OpaqueEnd: lambda end: _block(end.block),
         StatusChanged: lambda changed: changed.status,
         MessageAdded: lambda added: f"{added.message.role}: {_blocks(added.message.content)}",
         StepFinished: _step,

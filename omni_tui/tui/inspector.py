@@ -103,11 +103,13 @@ def usage_of(usage: Usage) -> str:
 
 def _run(branch: BranchRun) -> list[tuple[str, str, str]]:
     agent, run = branch.agent, branch.run
-    health, snapshot = agent.health(), agent.snapshot()
+    health = agent.health()
     completion, pause = completion_of(branch), branch.paused
     open_tools = [f"{id[:8]}" for id, tool in branch.tools.items() if tool.result is None]
     waited = int(time.monotonic() - branch.started)
-    steer = [f"steered by “{words(snapshot.steer.content)}”"] if snapshot.steer else []
+    waits = agent.steering
+    steer = [f"steered by “{words(waits.content)}”"] if waits else []
+    now = branch.session.tree.depth(branch.tip) if branch.tip is not None else 0
     auto = f"turn {completion.turns + 1} of {completion.max_turns}" if completion else ""
     queue = f"{health.pending_count} of {health.max_pending}"
     return [
@@ -121,7 +123,7 @@ def _run(branch: BranchRun) -> list[tuple[str, str, str]]:
         _fact("model", agent.model),
         _fact("turns", f"{health.turns} done" if completion is None else ""),
         _fact("auto", auto),
-        _fact("messages", f"{health.message_count} + {len(snapshot.pending)} in this turn"),
+        _fact("messages", f"{now} · {health.message_count} before this turn"),
         _fact("usage", usage_of(health.usage)),
         _fact("queue", " · ".join([queue, *steer])),
         _fact("tools", f"running {', '.join(open_tools)}" if open_tools else ""),

@@ -252,6 +252,8 @@ class EventsScreen(Screen[None]):
 
     def action_pause(self) -> None:
         """Stay here while more comes, or go with it again."""
+        if self._opened:
+            return
         self._list.follow(not self._list.following)
 
     def action_filter(self) -> None:

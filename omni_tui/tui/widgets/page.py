@@ -41,6 +41,7 @@ class Line(msgspec.Struct, frozen=True):
 class Page(ScrollView, can_focus=True):
     """Shows lines; keys scroll it."""
 
+    ALLOW_SELECT = False
     DEFAULT_CSS = """
     Page {
         height: 1fr; padding: 0 1; background: $background;
