@@ -70,6 +70,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
     Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
+    Action("run.halt", (), "halt", "Let the turns under way end, and begin nothing new."),
+    Action("run.unhalt", (), "go on", "After a halt, begin again."),
     Action("run.auto", (), "auto", "Work on a goal by itself until it is done."),
     Action("view.thinking", ("ctrl+t",), "thinking", "Show or fold the model's thinking."),
     Action("view.tools", ("ctrl+o",), "tools", "Show or fold what tools printed."),

@@ -130,7 +130,7 @@ class BranchRun:
 
     def ended(self, run: Run) -> None:
         """Free the branch."""
-        self.session.run_ended(self)
+        self.session.run_ended(self, run)
 
     def envelope(self, payload: Any, seq: int, run: Run | None) -> Event:
         """The session's envelope for an event of this branch."""

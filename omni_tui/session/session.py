@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 
 from omni_tui.agent.agent import Agent
-from omni_tui.agent.approval import Approval
 from omni_tui.agent.decisions import Answer
-from omni_tui.agent.events import Event
+from omni_tui.agent.events import Event, StateChanged
 from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.queue import WhenBusy
 from omni_tui.agent.run import Run
@@ -22,24 +21,24 @@ from omni_tui.core.errors import (
     AgentError,
     BusyError,
     ConfigError,
+    HaltedError,
     IdleError,
     NotAssistantNodeError,
     NotUserNodeError,
-    UnsupportedModalityError,
 )
-from omni_tui.core.messages import Attachment, Block, Content, as_blocks
+from omni_tui.core.messages import Block, Content, as_blocks
 from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.providers.attachments import require_readable
 from omni_tui.llm.providers.base import Model, Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
+from omni_tui.session.agents import make_agent, require_reader
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.options import choose, overlay
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.saving import Saver
 from omni_tui.session.store.base import SessionRecord, Store
-from omni_tui.session.task import Home, task_tool
+from omni_tui.session.task import Home
 from omni_tui.session.titles import heuristic_title
 from omni_tui.session.tree import Tree
 from omni_tui.tools.permissions import Permissions, Rule
@@ -102,6 +101,10 @@ class Session:
         self.children: set[Session] = set()
         """The sessions of sub-agents at work for this one."""
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
+        self.is_halted = False
+        """Whether nothing new may begin; see `halt`."""
+        self._frozen: list[BranchRun] = []
+        """Branches on which something waits for `unhalt`."""
         self._registry = registry or ProviderRegistry()
         self._owns_registry = registry is None
         self._home = home
@@ -147,7 +150,8 @@ class Session:
         queued behind it shares them); the rules of this session decide before the hooks do.
 
         Raises:
-            BusyError: A run grows this very branch, and the prompt may not wait.
+            BusyError: A run grows this very branch, and the prompt may not wait; `HaltedError` when
+                the session is halted.
             QueueFullError: `max_pending` prompts wait on this branch.
             NodeNotFoundError: `at` is not in the tree.
             UnsupportedModalityError: Something is attached that neither the model nor a fallback
@@ -155,6 +159,10 @@ class Session:
         """
         tip = self.tree.head if at is msgspec.UNSET else at
         busy = None if tip is None else self.run_at(tip)
+        if busy is None and self.is_halted and when_busy != "queue":
+            raise HaltedError("The session is halted.", hint="unhalt it first", status="halted")
+        if busy is None:
+            busy = next((frozen for frozen in self._frozen if frozen.tip == tip), None)
         if content is None or busy is None or when_busy == "reject" or hooks or tools:
             return self._start(tip, content, hooks=hooks, tools=tools)
         blocks = as_blocks(content)
@@ -219,6 +227,23 @@ class Session:
         branch = self.runs.get(run_id) if run_id else self.active_run
         return branch is not None and branch.run.cancel()
 
+    def halt(self) -> None:
+        """Let every turn under way come to its end, and none begin; what waits keeps waiting."""
+        if not self.is_halted:
+            self.is_halted = True
+            for branch in self.runs.values():
+                branch.agent.halt()
+            self.publish(StateChanged(fields=("halted",)))
+
+    def unhalt(self) -> None:
+        """Go on, with what waits."""
+        if self.is_halted:
+            self.is_halted = False
+            frozen, self._frozen = self._frozen, []
+            for branch in (*self.runs.values(), *frozen):
+                branch.agent.unhalt()
+            self.publish(StateChanged(fields=("halted",)))
+
     @property
     def active_run(self) -> BranchRun | None:
         """The run that grows the branch now in view; the newest if there are several."""
@@ -243,6 +268,8 @@ class Session:
     ) -> Run:
         if self._closed:
             raise AgentError("The session is closed.")
+        if self.is_halted and (content is None or go_there):
+            raise HaltedError("The session is halted.", hint="unhalt it first", status="halted")
         # A prompt may be answered several times at once: every answer is a branch of its own.
         is_shared = tip is None or (content is None and self.tree[tip].kind == "prompt")
         if tip is not None and not is_shared and (busy := self.run_at(tip)):
@@ -254,66 +281,30 @@ class Session:
         self._require_readable(blocks or ())
         came_from = self.tree.head
         branch = BranchRun(self, tip, came_from, hooks)
-        setup = self.setup
-        tools = (*self._task_tool(branch), *setup.tools, *tools)
-        branch.agent = setup.agent(
-            model=self.model,
-            system=self.record.system,
-            tools=tools,
-            messages=self.tree.messages(tip),
-            options=self.options,
-            output=setup.output,
-            hooks=(*self._guards(tools), *hooks),
-            max_steps=setup.max_steps,
-            keep_partial=True,
-            retry=setup.retry,
-            fallbacks=setup.fallbacks,
-            cwd=setup.cwd,
-            turn_timeout=setup.turn_timeout,
-            max_pending=setup.max_pending,
-            telemetry=setup.telemetry,
-            registry=self._registry,
-            journal=branch,
-            session_id=self.id,
-            depth=self.record.depth,
-        )
+        branch.agent = make_agent(self, branch, self._registry, self._home, hooks, tools)
+        if self.is_halted:
+            branch.agent.halt()
+            self._frozen.append(branch)
+            return branch.agent.prompt(blocks, when_busy="queue")
         branch.agent.prompt(blocks)
         if go_there and tip != came_from:
             self.tree.navigate(tip)
             self.tree_changed()
         return branch.run
 
-    def _task_tool(self, branch: BranchRun) -> tuple[Tool, ...]:
-        if self._home is None or self.record.depth + 1 >= self.setup.max_depth:
-            return ()
-        return (task_tool(branch, self._home),)
-
     def _require_readable(self, blocks: tuple[Block, ...]) -> None:
-        """Refuse what no model that may be asked can read, before it is part of the tree."""
-        attached = [block for block in blocks if isinstance(block, Attachment)]
-        refusal: UnsupportedModalityError | None = None
-        for model in (self.model, *self.setup.fallbacks) if attached else ():
-            try:
-                require_readable(attached, self._registry.resolve(model))
-            except UnsupportedModalityError as error:
-                refusal = refusal or error
-            else:
-                return
-        if refusal is not None:
-            raise refusal
-
-    def _guards(self, tools: Sequence[Tool]) -> tuple[Approval, ...]:
-        if self.permissions is None:
-            return ()
-        return (Approval(self.permissions, {tool.name: tool for tool in tools}),)
+        require_reader(blocks, (self.model, *self.setup.fallbacks), self._registry)
 
     def run_began(self, branch: BranchRun) -> None:
         """Know a run while it goes on; called by the run."""
         self.runs[branch.run.id] = branch
 
-    def run_ended(self, branch: BranchRun) -> None:
+    def run_ended(self, branch: BranchRun, run: Run) -> None:
         """Free the branch, and find a title after the first turn; called by the run."""
-        del self.runs[branch.run.id]
+        if self.runs.pop(run.id, None) is None:
+            return  # it was cancelled while it waited
+        if self.is_halted and branch.agent.health().pending_count:
+            self._frozen.append(branch)
         is_untitled = not self.record.title and not self.record.title_is_manual
         if is_untitled:
             self._retitle(heuristic_title(self.tree.messages(branch.tip)))
@@ -426,7 +417,7 @@ class Session:
     async def close(self) -> None:
         """Stop every run, keep what they completed, and write what is due."""
         self._closed = True
-        branches = list(self.runs.values())
+        branches = [*self.runs.values(), *self._frozen]
         await asyncio.gather(*(branch.agent.close() for branch in branches))
         if self.saver is not None:
             await self.saver.close()

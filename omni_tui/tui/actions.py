@@ -68,6 +68,12 @@ class ChatActions(AutoActions):
         else:
             self.composer.focus()
 
+    def action_run_halt(self) -> None:
+        self.session.halt()
+
+    def action_run_unhalt(self) -> None:
+        self.session.unhalt()
+
     def action_run_again(self) -> None:
         """Ask the last question of the active path again."""
         if self.session.active_run is not None:

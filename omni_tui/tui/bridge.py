@@ -23,6 +23,7 @@ from omni_tui.agent.events import (
     Retrying,
     RunCancelled,
     RunFailed,
+    StateChanged,
     StatusChanged,
     ToolFinished,
     ToolOutput,
@@ -175,7 +176,7 @@ class Bridge:
                 screen.given_back(content)
             case Retrying() as retrying:
                 screen.show_retry(retrying)
-            case TitleChanged() | Saved() | SaveFailed():
+            case TitleChanged() | Saved() | SaveFailed() | StateChanged():
                 screen.refresh_bars()
             case _:
                 pass

@@ -39,6 +39,8 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "debug": "view.events",
         "edit": "message.edit",
         "again": "run.again",
+        "halt": "run.halt",
+        "unhalt": "run.unhalt",
         "auto": "run.auto",
         "regenerate": "message.regenerate",
         "continue": "message.continue",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from omni_tui.agent.completion import NUDGE
-from omni_tui.core.messages import Attachment, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import Attachment, Opaque, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
 from omni_tui.session.runs import BranchRun
@@ -234,6 +234,8 @@ def _plain_part(block: object) -> list[Part]:
             return [Prose(text)]
         case Thinking(text=text) if text:
             return [Thought(text)]
+        case Opaque(kind=kind):
+            return [Notice("info", f"{safe_line(kind, 60)} · done by the provider")]
         case _:
             return []
 

@@ -215,6 +215,8 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         session, run = self.session, self.session.active_run
         mode = session.permissions.mode if session.permissions else "ask"
         left = [Piece("─ ", "faint"), Piece("editing" if self.editing else mode, "accent")]
+        if session.is_halted:
+            left.append(Piece(" halted · /unhalt goes on", "warn"))
         left.append(Piece(" ", "faint"))
         right = self.auto_pieces()
         if run is not None and run.paused is not None:
