@@ -46,8 +46,9 @@ def instrument(
 class _Recorder:
     """Opens a span at `NAME.start` and closes it at `NAME.stop` or `NAME.error`.
 
-    Both are told in the same task, one inside the other, so the open ones are a stack in a context
-    variable: a tool's task begins with those it was started under.
+    A span stands under the open one of its own run that is next above it; a run stands under what
+    is current, such as the tool that asked. While a span is open it is current in the task that
+    told of it; where another task tells its end, it stays so until that task tells again.
     """
 
     def __init__(
@@ -64,7 +65,8 @@ class _Recorder:
             "gen_ai.client.operation.duration", "s", "Duration of requests, tools and runs"
         )
         self._retries = meter.create_counter("omni_tui.llm.retries", "{retry}", "Requests repeated")
-        self._open: ContextVar[tuple[tuple[Span, Token[Context]], ...]] = ContextVar(
+        self._open: dict[tuple[Any, ...], Span] = {}
+        self._current: ContextVar[tuple[tuple[Span, Token[Context]], ...]] = ContextVar(
             "omni_tui_spans", default=()
         )
 
@@ -83,18 +85,26 @@ class _Recorder:
 
         kind = trace.SpanKind.CLIENT if what == "llm" else trace.SpanKind.INTERNAL
         title, attributes = _described(what, facts)
-        span = self._tracer.start_span(title, kind=kind, attributes=attributes)
+        parent = self._parent(what, facts)
+        under = None if parent is None else trace.set_span_in_context(parent)
+        span = self._tracer.start_span(title, context=under, kind=kind, attributes=attributes)
         token = context.attach(trace.set_span_in_context(span))
-        self._open.set((*self._open.get(), (span, token)))
+        self._open[_key(what, facts)] = span
+        self._current.set((*self._current.get(), (span, token)))
+
+    def _parent(self, what: str, facts: Mapping[str, Any]) -> Span | None:
+        """The open span of the same run that is next above; a request and a tool are alike."""
+        above = _SPANS[: min(_SPANS.index(what), _SPANS.index("llm"))]
+        run = {"agent_id": facts["agent_id"], "run_id": facts["run_id"]}
+        found = (self._open.get(_key(each, run)) for each in reversed(above))
+        return next((span for span in found if span is not None), None)
 
     def _end(self, what: str, facts: Mapping[str, Any]) -> None:
         from opentelemetry import context, trace
 
-        stack = self._open.get()
-        if not stack:
+        span = self._open.pop(_key(what, facts), None)
+        if span is None:
             return  # it began before the instrumentation
-        span, token = stack[-1]
-        self._open.set(stack[:-1])
         usage = facts.get("usage")
         if isinstance(usage, Usage):
             span.set_attributes(_counted(usage))
@@ -108,7 +118,12 @@ class _Recorder:
             span.set_attribute("error.type", type(error).__name__)
             span.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
         span.end()
-        context.detach(token)
+        still_open = set(map(id, self._open.values()))
+        stack = self._current.get()
+        while stack and id(stack[-1][0]) not in still_open:
+            context.detach(stack[-1][1])
+            stack = stack[:-1]
+        self._current.set(stack)
         self._measure(what, facts)
 
     def _measure(self, what: str, facts: Mapping[str, Any]) -> None:
@@ -125,6 +140,11 @@ class _Recorder:
         if isinstance(usage, Usage):
             self._tokens.record(usage.read, {**about, "gen_ai.token.type": "input"})
             self._tokens.record(usage.output, {**about, "gen_ai.token.type": "output"})
+
+
+def _key(what: str, facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells the open spans apart: at most one of a kind in a run, but for tools."""
+    return what, facts["agent_id"], facts["run_id"], facts.get("tool_use_id")
 
 
 def _described(what: str, facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from omni_tui.agent.backends.earlier import sign
+from omni_tui.agent.backends.spans import Spans
 from omni_tui.agent.decisions import Answer, Execute, Halt, Pause, Provide, Reject, Stop
 from omni_tui.agent.events import Outcome, Paused, Resumed, ToolFinished, ToolOutput, ToolStarted
 from omni_tui.agent.execute import refused
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.turn import STOPPED, Turn
+from omni_tui.core.errors import OmniError
 from omni_tui.core.messages import Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.stream import (
     Done,
@@ -65,9 +67,21 @@ class BackendTurn(Turn):
         self._answers: dict[str, Answer] = {}
         self._started: dict[str, float] = {}
         self._judging = asyncio.Lock()
+        self._spans = Spans(engine)
 
     @abstractmethod
     async def _steps(self) -> Outcome: ...
+
+    async def steps(self) -> Outcome:
+        """As of every turn; what is still open of the last step ends with it."""
+        error: OmniError | None = None
+        try:
+            return await super().steps()
+        except OmniError as caught:
+            error = caught
+            raise
+        finally:
+            self._spans.close(error)
 
     @property
     def model_name(self) -> str | None:
@@ -89,6 +103,7 @@ class BackendTurn(Turn):
         self.run.step += 1
         self.engine.accumulator = Accumulator()
         self._step_began = time.monotonic()
+        self._spans.step(str(self.engine.settings.model))
 
     async def tell(self, event: StreamEvent) -> None:
         """Pass on a piece of the message."""
@@ -138,6 +153,7 @@ class BackendTurn(Turn):
             self.run.step -= accumulator is not None
             return
         self.model = f"{self.signer}/{model}" if model else self.model
+        self._spans.answered(response_model=str(self.model), usage=usage, stop_reason=stop_reason)
         facts = Facts(
             usage=usage,
             model=str(self.model),
@@ -178,6 +194,7 @@ class BackendTurn(Turn):
         use = next((use for use in self.open_uses if use.id == use_id), None)
         if use is not None and use_id not in self._started:
             self._started[use_id] = time.monotonic()
+            self._spans.tool(use)
             self.engine.emit(ToolStarted(tool_use=use))
 
     def tool_says(self, use_id: str, text: str) -> None:
@@ -201,6 +218,7 @@ class BackendTurn(Turn):
             return False
         result = self._with_facts(msgspec.structs.replace(result, name=self.open_uses[place].name))
         self.results[place] = result
+        self._spans.tool_over(result)
         if result.tool_use_id in self._started:
             self.engine.emit(ToolFinished(result=result))
         if len(self.results) < len(self.open_uses):
