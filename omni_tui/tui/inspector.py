@@ -40,7 +40,7 @@ def inspect(app: OmniApp, secrets: tuple[str, ...] = ()) -> list[Line]:
 def _titled(title: str, facts: list[tuple[str, str, str]]) -> list[Line]:
     lines = [Line("", title, label_kind="accent")]
     lines += [
-        Line(text, f"  {name}", LABEL + 2, kind, by_words=True)
+        Line(text, f"  {name:<{LABEL}}", LABEL + 2, kind, by_words=True)
         for name, text, kind in facts
         if text
     ]

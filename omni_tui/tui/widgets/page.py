@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
     label: str = ""
     indent: int = 0
-    """The column of the text, at least behind the label."""
+    """The column where the text goes on when one row does not hold it."""
     kind: str = "plain"
     """A key of `INK`, for the text."""
     label_kind: str = "muted"
@@ -97,7 +97,7 @@ def _cut(line: Line, width: int) -> Iterable[tuple[Piece, ...]]:
     """The rows of a line: its label, and the text beside it in as many as it needs."""
     label, text = safe(line.label), safe(line.text).expandtabs(4)
     hang = min(max(line.indent, 0), width // 2)
-    lead = Piece(label + " " * (hang - cell_len(label)), line.label_kind)
+    lead = Piece(label, line.label_kind)
     if cell_len(lead.text) > width - LEAST:  # the text begins under it
         for part in chop_cells(label, width):
             yield (Piece(part, line.label_kind),)
@@ -125,7 +125,7 @@ def json_lines(text: str) -> list[Line]:
     """Lines of indented JSON: names muted, what is long hangs under its beginning."""
     lines = []
     for line in text.split("\n"):
-        name = _NAME.match(line)
-        label = f"{name.group()} " if name else " " * (len(line) - len(line.lstrip(" ")))
-        lines.append(Line(line[len(label) :], label, min(len(label), MAX_INDENT)))
+        name, depth = _NAME.match(line), len(line) - len(line.lstrip(" "))
+        label = f"{name.group()} " if name else " " * depth
+        lines.append(Line(line[len(label) :], label, min(depth + 2, MAX_INDENT)))
     return lines
