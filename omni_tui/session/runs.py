@@ -132,6 +132,12 @@ class BranchRun:
         """Free the branch."""
         self.session.run_ended(self, run)
 
+    async def retire(self) -> None:
+        """Close the agent, unless it goes on with what waited."""
+        health = self.agent.health()
+        if not health.busy and not health.pending_count:
+            await self.agent.close()
+
     def envelope(self, payload: Any, seq: int, run: Run | None) -> Event:
         """The session's envelope for an event of this branch."""
         return Event(

@@ -103,6 +103,8 @@ class Session:
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
         self.is_halted = False
         """Whether nothing new may begin; see `halt`."""
+        self._retiring: set[asyncio.Task[None]] = set()
+        """The ends of agents whose branch is done."""
         self._frozen: list[BranchRun] = []
         """Branches on which something waits for `unhalt`."""
         self._registry = registry or ProviderRegistry()
@@ -305,6 +307,10 @@ class Session:
             return  # it was cancelled while it waited
         if self.is_halted and branch.agent.health().pending_count:
             self._frozen.append(branch)
+        else:
+            retiring = asyncio.get_running_loop().create_task(branch.retire())
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
         is_untitled = not self.record.title and not self.record.title_is_manual
         if is_untitled:
             self._retitle(heuristic_title(self.tree.messages(branch.tip)))
@@ -419,6 +425,8 @@ class Session:
         self._closed = True
         branches = [*self.runs.values(), *self._frozen]
         await asyncio.gather(*(branch.agent.close() for branch in branches))
+        if self._retiring:
+            await asyncio.wait(self._retiring)
         if self.saver is not None:
             await self.saver.close()
         for subscription in list(self._subscriptions):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from test_session_queue import make, texts
 
 from omni_tui.agent.events import PromptReturned
+from omni_tui.agent.run import Run
 from omni_tui.core.errors import CancelledRequestError, HaltedError
 from omni_tui.llm.providers.scripted import Call, Wait
 from omni_tui.session.store.memory import MemoryStore
@@ -36,13 +38,14 @@ async def test_nothing_begins_while_it_is_halted() -> None:
     session = make(MemoryStore(), "1", "2", max_pending=1)
     await session.prompt("a")
     session.halt()
-    for begin in (
+    beginnings: tuple[Callable[[], Run], ...] = (
         lambda: session.prompt("b"),
         lambda: session.prompt("b", when_busy="steer"),
         lambda: session.regenerate(2),
         lambda: session.edit(1, "other"),
         lambda: session.proceed(2),
-    ):
+    )
+    for begin in beginnings:
         with pytest.raises(HaltedError, match="halted"):
             begin()
     assert (texts(session), len(session.tree)) == (["a", "1"], 2)
