@@ -69,6 +69,7 @@ class Agent(Hooks):
         session_id: Told to tools.
         telemetry: Who is told what the agent does.
         depth: How many agents stand above this one.
+        private: Scratch for tools and hooks, a new one by default; never stored.
 
     Raises `ConfigError` subclasses and `UnknownModelError` on first use, not here.
     """
@@ -96,6 +97,7 @@ class Agent(Hooks):
         session_id: str | None = None,
         telemetry: Telemetry | None = None,
         depth: int = 0,
+        private: dict[str, Any] | None = None,
     ) -> None:
         if max_steps is not None and max_steps < 1:
             raise ValueError("max_steps must be at least 1, or None for no limit")
@@ -116,7 +118,12 @@ class Agent(Hooks):
             type(self).__name__,
             settings,
             HookChain((*hooks, self)),
-            ToolContext(cwd=cwd or Path.cwd(), session_id=session_id, depth=depth),
+            ToolContext(
+                cwd=cwd or Path.cwd(),
+                session_id=session_id,
+                depth=depth,
+                private={} if private is None else private,
+            ),
             registry or ProviderRegistry(),
             messages=messages,
             max_pending=max_pending,
@@ -146,6 +153,11 @@ class Agent(Hooks):
     def session_id(self) -> str | None:
         """Of the session it works for."""
         return self._engine.context.session_id
+
+    @property
+    def private(self) -> dict[str, Any]:
+        """Scratch that its tools find in `ToolContext.private`; never stored."""
+        return self._engine.context.private
 
     @property
     def model(self) -> str | Model:

@@ -38,6 +38,8 @@ class ToolContext:
     """Puts a sub-agent's question to whoever answers for this agent; its time does not count."""
     depth: int = 0
     """How many agents stand above the one that runs the tool."""
+    private: dict[str, Any] = field(default_factory=dict)
+    """Scratch that the tools of one agent, or of one session, share; never stored."""
 
 
 class ToolReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,7 @@ def make_agent(
         journal=branch,
         session_id=session.id,
         depth=session.record.depth,
+        private=session.private,
     )
 
 

@@ -101,6 +101,8 @@ class Session:
         self.children: set[Session] = set()
         """The sessions of sub-agents at work for this one."""
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
+        self.private: dict[str, Any] = {}
+        """Scratch that the tools of all its agents share; never stored."""
         self.is_halted = False
         """Whether nothing new may begin; see `halt`."""
         self._retiring: set[asyncio.Task[None]] = set()

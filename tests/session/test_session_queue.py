@@ -10,7 +10,8 @@ import pytest
 from omni_tui.agent.agent import Agent
 from omni_tui.agent.events import PromptReturned
 from omni_tui.core.errors import BusyError, CancelledRequestError, QueueFullError
-from omni_tui.llm.providers.scripted import ScriptedProvider, Wait
+from omni_tui.core.tool import ToolContext, tool
+from omni_tui.llm.providers.scripted import Call, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.memory import MemoryStore
@@ -130,3 +131,25 @@ async def test_an_agent_is_closed_when_its_branch_is_done_and_not_before() -> No
     await session.prompt("c")
     await session.close()
     assert Leaving.left == ["closed", "closed"]
+
+
+async def test_scratch_is_shared_by_the_runs_of_a_session_and_never_stored() -> None:
+    @tool
+    async def count(context: ToolContext) -> str:
+        """Count the calls."""
+        context.private["calls"] = context.private.get("calls", 0) + 1
+        return f"{context.private['calls']} in {context.session_id}"
+
+    store = MemoryStore()
+    replies = [[Call("count")], "1", [Call("count")], "2"]
+    manager = SessionManager(store, default_model=ScriptedProvider(replies).model())
+    session = manager.create(setup=Setup(tools=(count,)))
+    for text in "ab":
+        await session.prompt(text)
+    results = [r.content for n in session.tree.nodes.values() for r in n.message.tool_results]
+    assert results == [f"1 in {session.id}", f"2 in {session.id}"]
+    assert session.private == {"calls": 2}
+    await manager.close(session.id)
+    again, _ = await manager.open(session.id)
+    assert again.private == {}
+    await manager.shut_down()
