@@ -11,7 +11,7 @@ from omni_tui.agent.agent import Agent
 from omni_tui.agent.events import PromptReturned
 from omni_tui.core.errors import BusyError, CancelledRequestError, QueueFullError
 from omni_tui.core.tool import ToolContext, tool
-from omni_tui.llm.providers.scripted import Call, ScriptedProvider, Wait
+from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.memory import MemoryStore
@@ -141,7 +141,7 @@ async def test_scratch_is_shared_by_the_runs_of_a_session_and_never_stored() -> 
         return f"{context.private['calls']} in {context.session_id}"
 
     store = MemoryStore()
-    replies = [[Call("count")], "1", [Call("count")], "2"]
+    replies: list[Reply] = [[Call("count")], "1", [Call("count")], "2"]
     manager = SessionManager(store, default_model=ScriptedProvider(replies).model())
     session = manager.create(setup=Setup(tools=(count,)))
     for text in "ab":
