@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Skip,
         Stop,
     )
-    from omni_tui.agent.events import Event
+    from omni_tui.agent.events import Event, Outcome
     from omni_tui.agent.hooks import Hooks
     from omni_tui.agent.run import Run
     from omni_tui.agent.subagent import agent_as_tool
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     )
     from omni_tui.core.messages import (
         Attachment,
+        Block,
         Message,
+        Opaque,
         Text,
         Thinking,
         ToolResult,
@@ -79,7 +81,7 @@ _HOMES = {
         "Skip",
         "Stop",
     ),
-    "omni_tui.agent.events": ("Event",),
+    "omni_tui.agent.events": ("Event", "Outcome"),
     "omni_tui.agent.hooks": ("Hooks",),
     "omni_tui.agent.run": ("Run",),
     "omni_tui.agent.subagent": ("agent_as_tool",),
@@ -96,7 +98,9 @@ _HOMES = {
     ),
     "omni_tui.core.messages": (
         "Attachment",
+        "Block",
         "Message",
+        "Opaque",
         "Text",
         "Thinking",
         "ToolResult",
@@ -124,6 +128,7 @@ __all__ = [
     "AgentRunError",
     "AgentSupervisor",
     "Attachment",
+    "Block",
     "BusyError",
     "Completion",
     "CompletionAgent",
@@ -139,7 +144,9 @@ __all__ = [
     "Message",
     "Model",
     "OmniError",
+    "Opaque",
     "Options",
+    "Outcome",
     "OutputError",
     "Pause",
     "Proceed",
