@@ -123,7 +123,7 @@ def clip(text: str, room: int) -> str:
         return text
     if room < 2:
         return ""
-    cut = text
+    cut = text[: 2 * room]  # combining characters take no room
     while cut and cell_len(cut) > room - 1:
         cut = cut[:-1]
     return cut.rstrip() + "…"

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -24,6 +24,8 @@ HEAD = 1
 
 SHORT_BELOW = 76
 """Cells below which the time is told without its milliseconds."""
+MOST_DRAWN = 500
+"""Rows of which the picture is kept."""
 
 
 class EventList(ScrollView, can_focus=True):
@@ -59,7 +61,11 @@ class EventList(ScrollView, can_focus=True):
         self._numbers: list[int] = []
         self._cursor = 0
         self._inks: dict[str, Style] = {}
-        self._theme = ""
+        self._base = Style()
+        self._look = ("", 0)
+        """The theme and the width that rows were drawn for."""
+        self._drawn: dict[tuple[int, int], Strip] = {}
+        """Rows as they were drawn, by number and how much is folded into them."""
 
     # What is shown
 
@@ -155,9 +161,19 @@ class EventList(ScrollView, can_focus=True):
         if self.following:
             self.scroll_end(animate=False, immediate=True, force=True)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines in this region."""
+        look = (self.app.theme, self.scrollable_content_region.width)
+        if look != self._look or len(self._drawn) > MOST_DRAWN:
+            self._look = look
+            self._inks.clear()
+            self._drawn.clear()
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line: the names of the columns stay, the rows scroll under them."""
-        width = self.scrollable_content_region.width
+        width = self._look[1]
         place = y - HEAD + self.scroll_offset.y
         if y < HEAD:
             names = ("seq", "time", "run", "node", "st", "type", "")
@@ -166,16 +182,19 @@ class EventList(ScrollView, can_focus=True):
             said = "nothing yet" if not self._rows and y == HEAD else ""
             return self._padded([Segment(f" {said}", self._ink("muted"))], width)
         row = self._rows[place]
-        return self._strip(
-            self._cells(row, wide=width >= SHORT_BELOW), width, place == self._cursor
-        )
+        if place == self._cursor:
+            return self._strip(self._cells(row, width), width, is_cursor=True)
+        key = (row.number, row.count)
+        if (strip := self._drawn.get(key)) is None:
+            strip = self._drawn[key] = self._strip(self._cells(row, width), width)
+        return strip
 
-    def _cells(self, row: Row, *, wide: bool) -> list[tuple[str, str]]:
+    def _cells(self, row: Row, width: int) -> list[tuple[str, str]]:
         event = row.event
         kind = urgency_of(row) or ("muted" if row.is_folded else "plain")
         return [
             (str(event.seq or ""), "muted"),
-            (clock(event.ts)[: 12 if wide else 8], "muted"),
+            (clock(event.ts)[: 12 if width >= SHORT_BELOW else 8], "muted"),
             ((event.run_id or "")[:4], "muted"),
             ("" if event.node_id is None else str(event.node_id), "muted"),
             (str(event.step or ""), "muted"),
@@ -201,14 +220,11 @@ class EventList(ScrollView, can_focus=True):
     def _padded(
         self, segments: Sequence[Segment], width: int, ground: Style | None = None
     ) -> Strip:
-        base = self.rich_style
+        base = self._base
         laid = [Segment(text, base + (style or Style())) for text, style, _ in segments]
         return Strip(laid).adjust_cell_length(width, base + (ground or Style()))
 
     def _ink(self, kind: str) -> Style:
-        if self._theme != self.app.theme:
-            self._theme = self.app.theme
-            self._inks.clear()
         style = self._inks.get(kind)
         if style is None:
             variables = self.app.theme_variables

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -60,6 +61,7 @@ class Page(ScrollView, can_focus=True):
         self._lines: Sequence[Line] = ()
         self._rows: list[tuple[Piece, ...]] = []
         self._width = 0
+        self._inks: dict[str, Style] = {}
 
     def show(self, lines: Sequence[Line], *, keep: bool = True) -> None:
         """Show these lines; `keep` stays where one has scrolled to."""
@@ -80,16 +82,18 @@ class Page(ScrollView, can_focus=True):
         self.virtual_size = Size(0, len(self._rows))
         self.refresh()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines in this region."""
+        base, variables = self.rich_style, self.app.theme_variables
+        self._inks = {kind: base + ink(rule, variables, ground=False) for kind, rule in INK.items()}
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of the page."""
-        base = self.rich_style
         place = y + self.scroll_offset.y
         row = self._rows[place] if place < len(self._rows) else ()
-        variables = self.app.theme_variables
-        segments = [
-            Segment(piece.text, base + ink(INK[piece.kind], variables, ground=False))
-            for piece in row
-        ]
+        base = self._inks["plain"]
+        segments = [Segment(piece.text, self._inks[piece.kind]) for piece in row]
         return Strip(segments).adjust_cell_length(self.scrollable_content_region.width, base)
 
 
