@@ -8,10 +8,12 @@ from omni_tui.session.store.base import (
     StoredSession,
     new_session_id,
 )
+from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.store.sqlite import SQLiteStore
 
 __all__ = [
+    "Hit",
     "MemoryStore",
     "SQLiteStore",
     "SessionRecord",

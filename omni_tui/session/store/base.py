@@ -16,6 +16,7 @@ import msgspec
 from omni_tui.core.errors import AmbiguousIdError, NotFoundError
 from omni_tui.core.messages import Message, now
 from omni_tui.core.safe_text import safe_line
+from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Changes, Tree
 
 PREVIEW_LENGTH = 120
@@ -120,6 +121,23 @@ class Store(Protocol):
         """The sessions updated last, newest first; those with a parent are left out.
 
         `before` is the last summary of a page and gives the next one.
+        """
+
+    async def search(
+        self, query: str, *, limit: int = 20, offset: int = 0, session_id: str | None = None
+    ) -> tuple[Hit, ...]:
+        """What was said on any branch of any session, and titles, with all words of the query.
+
+        Found are the texts of prompts and replies, not thinking and not what tools wrote; see
+        `words.Query` for what a query is. Of the newest matches the best come first, then of those
+        before them, so that common words cost no more than rare ones. Sessions of sub-agents are
+        found too.
+
+        Args:
+            query: What a person types. Without a word in it nothing is found.
+            limit: How many hits at most.
+            offset: How many to leave out: those of the pages before.
+            session_id: Look only there; an unknown one has no hits.
         """
 
     async def child(self, id: str, node: int, use: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import Unpack
 
 import msgspec
@@ -22,6 +24,16 @@ from omni_tui.session.store.base import (
     pick,
     preview_of,
 )
+from omni_tui.session.store.hits import (
+    BLOCK,
+    TITLES,
+    Hit,
+    Scored,
+    message_hit,
+    page_of,
+    title_hit,
+)
+from omni_tui.session.store.words import Query
 from omni_tui.session.tree import Changes
 
 _COLUMN = {name: index for index, name in enumerate(rows.NODE_COLUMNS)}
@@ -31,6 +43,8 @@ _IDENTITY = tuple(_COLUMN[name] for name in ("kind", "run_id", "created_at"))
 class _Session(msgspec.Struct):
     record: dict[str, object]
     nodes: dict[int, rows.Row] = msgspec.field(default_factory=dict)
+    order: dict[int, int] = msgspec.field(default_factory=dict)
+    """When each node came, counted over all sessions."""
     cursors: dict[int | None, int] = msgspec.field(default_factory=dict)
     head: int | None = None
 
@@ -40,6 +54,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
+        self._count = itertools.count()
 
     def _session(self, id: str) -> _Session:
         if id not in self._sessions:
@@ -61,8 +76,11 @@ class MemoryStore:
             _check(session, node, new)
         for node_id in changes.removed:
             session.nodes.pop(node_id, None)
+            session.order.pop(node_id, None)
             session.cursors.pop(node_id, None)
         session.nodes.update(new)
+        for node_id in new:
+            session.order.setdefault(node_id, next(self._count))
         for parent, child in changes.cursors.items():
             if child is None:
                 session.cursors.pop(parent, None)
@@ -94,6 +112,28 @@ class MemoryStore:
         if before is not None:
             page = [summary for summary in page if _age(summary) < _age(before)]
         return page[:limit]
+
+    async def search(
+        self, query: str, *, limit: int = 20, offset: int = 0, session_id: str | None = None
+    ) -> tuple[Hit, ...]:
+        wanted = Query(query)
+        if not wanted.terms or limit <= 0:
+            return ()
+        sessions = [each for id, each in self._sessions.items() if session_id in (None, id)]
+        records = [rows.record_from(tuple(each.record.values())) for each in sessions]
+        found = [
+            (each.order[node_id], scored)
+            for record, each in zip(records, sessions, strict=True)
+            for node_id, row in each.nodes.items()
+            if (scored := _message_hit(wanted, record, row)) is not None
+        ]
+        newest = [scored for _, scored in sorted(found, key=lambda each: -each[0])]
+        return page_of(
+            _title_hits(wanted, records),
+            lambda number: newest[number * BLOCK : (number + 1) * BLOCK],
+            limit,
+            offset,
+        )
 
     async def child(self, id: str, node: int, use: str) -> str | None:
         use = rows.record_value("parent_use", use)
@@ -145,6 +185,30 @@ def _check(session: _Session, node: Node, new: dict[int, rows.Row]) -> None:
 
 def _age(summary: SessionSummary) -> tuple[object, str]:
     return summary.updated_at, summary.id
+
+
+def _title_hits(query: Query, records: Iterable[SessionRecord]) -> list[Scored]:
+    newest = sorted(records, key=lambda record: (record.updated_at, record.id), reverse=True)
+    return [
+        title_hit(query, record.id, record.title, record.parent_id, record.updated_at)
+        for record in newest
+        if record.title is not None and query.matches(record.title)
+    ][:TITLES]
+
+
+def _message_hit(query: Query, record: SessionRecord, row: rows.Row) -> Scored | None:
+    message = decode_message(row[_COLUMN["message"]])
+    if not query.matches(message.text):
+        return None
+    return message_hit(
+        query,
+        message,
+        session_id=record.id,
+        title=record.title,
+        parent_id=record.parent_id,
+        node_id=row[_COLUMN["id"]],
+        time=rows.moment(row[_COLUMN["created_at"]]),
+    )
 
 
 def _summary(session: _Session) -> SessionSummary:

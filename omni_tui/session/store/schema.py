@@ -11,12 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from omni_tui.core.errors import StoreUnavailableError, StoreVersionError
+from omni_tui.session.store import full_text
 from omni_tui.session.store.migrations import load_steps
 
 APPLICATION_ID = 0x4F4D4E49
 """Marks a SQLite file as ours ("OMNI")."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The `user_version` this program writes."""
 
 _MAGIC = b"SQLite format 3\0"
@@ -116,6 +117,7 @@ def _migrate(
     connection: sqlite3.Connection, path: Path, version: int, steps: Mapping[int, str]
 ) -> None:
     _back_up(connection, path.with_name(f"{path.name}.v{_version(connection)}.bak"))
+    full_text.add_words(connection)
     connection.execute("PRAGMA foreign_keys = OFF")  # a step may build a table anew
     with transaction(connection):
         # Read again under the lock: another process may have been faster.

@@ -1,4 +1,4 @@
--- The database of omni-tui, version 2. You may query it while the program runs; change it only while
+-- The database of omni-tui, version 3. You may query it while the program runs; change it only while
 -- it does not. Times are UTC, ISO 8601 with milliseconds, so that they sort as text. JSON columns work
 -- with SQLite's functions:
 --
@@ -66,3 +66,14 @@ CREATE TABLE nodes (
 
 -- Finds children, and counts nodes, tips and cost for a list of sessions without reading a message.
 CREATE INDEX nodes_by_parent ON nodes (session_id, parent_id, cost);
+
+-- The words of what people and models said (not of thinking or of what tools wrote), by nodes.seq:
+--
+--   SELECT n.session_id, n.id FROM message_words JOIN nodes AS n ON n.seq = message_words.rowid
+--     WHERE message_words MATCH 'fuji AND climb*' ORDER BY message_words.rowid DESC LIMIT 20;
+--
+-- It holds no text, and each character of a script without spaces is a word: to find 東京, match
+-- '"東 京"'. Only omni-tui keeps it up: what other programs write into nodes is not found.
+CREATE VIRTUAL TABLE message_words USING fts5 (
+  words, content = '', tokenize = 'unicode61 remove_diacritics 2'
+);

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from omni_tui.core.errors import AlreadyExistsError, SessionLockedError, StoreError
 from omni_tui.core.messages import decode_message, now
-from omni_tui.session.store import rows, schema
+from omni_tui.session.store import full_text, rows, schema
 from omni_tui.session.store.base import (
     Page,
     SessionRecord,
@@ -31,6 +31,7 @@ from omni_tui.session.store.base import (
     preview_of,
 )
 from omni_tui.session.store.connection import ConnectionThread
+from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.lease import Holder, this_process
 from omni_tui.session.tree import Changes
 
@@ -142,6 +143,8 @@ class SQLiteStore:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             schema.prepare(connection, self.path)
+            full_text.add_words(connection)
+            full_text.keep_up(connection)
         except BaseException:
             connection.close()
             raise
@@ -231,6 +234,15 @@ class SQLiteStore:
         def job(connection: sqlite3.Connection) -> Page:
             found = connection.execute(_LIST.format(after=after), (*last, limit))
             return [_summary(*row) for row in found]
+
+        return await self._reader.run(job)
+
+    async def search(
+        self, query: str, *, limit: int = 20, offset: int = 0, session_id: str | None = None
+    ) -> tuple[Hit, ...]:
+        def job(connection: sqlite3.Connection) -> tuple[Hit, ...]:
+            with schema.transaction(connection, "DEFERRED"):
+                return full_text.search(connection, query, limit, offset, session_id)
 
         return await self._reader.run(job)
 

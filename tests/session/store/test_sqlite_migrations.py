@@ -20,6 +20,10 @@ from omni_tui.session.store.migrations import load_steps
 VERSION_1 = Path(__file__).with_name("version_1.sql")
 """A file that version 1 wrote, as SQL: two sessions, one of them with five messages."""
 
+VERSION_2 = Path(__file__).with_name("version_2.sql")
+"""A file that version 2 wrote: a session with two branches, and one of its sub-agent, in which a
+message is damaged."""
+
 FULL, EMPTY = "A" * 22, "B" * 22
 
 STEPS = {
@@ -118,6 +122,32 @@ async def test_what_version_1_wrote_is_read_and_written_on(old: Path) -> None:
     assert version_of(old) == schema.SCHEMA_VERSION
 
 
+async def test_what_version_2_wrote_is_found_by_its_words(path: Path) -> None:
+    with connect(path) as connection:
+        connection.executescript(VERSION_2.read_text("utf-8"))
+    assert version_of(path) == 2
+    above, beneath = "A" * 22, "B" * 22
+    async with SQLiteStore(path) as store:
+        for query, places in (
+            ("mountains", {(above, None), (above, 1)}),
+            ("東京", {(above, 1)}),
+            ("another branch", {(above, 5)}),
+            ("fuji", {(above, 4), (beneath, 2)}),
+            ("pondering", set()),
+            ("verbatim", set()),
+        ):
+            found = await store.search(query)
+            assert {(hit.session_id, hit.node_id) for hit in found} == places, query
+        assert len((await store.load(beneath)).tree) == 2
+        await store.delete(above)
+        assert await store.search("fuji") == ()
+    assert version_of(path.with_name("sessions.db.v2.bak")) == 2
+    assert version_of(path) == schema.SCHEMA_VERSION
+    with connect(path) as connection:
+        connection.execute("INSERT INTO message_words (message_words) VALUES ('integrity-check')")
+        assert connection.execute("SELECT count(*) FROM message_words_docsize").fetchone() == (0,)
+
+
 async def test_a_migrated_file_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.db"
     described = []
@@ -133,7 +163,8 @@ async def test_a_migrated_file_has_the_tables_of_a_new_one(old: Path, tmp_path: 
                 for table in ("sessions", "nodes")
             }
             indices = connection.execute(
-                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name"
+                "SELECT name, sql FROM sqlite_schema "
+                "WHERE type = 'index' OR name LIKE 'message_words%' ORDER BY name"
             ).fetchall()
         described.append((tables, indices))
     assert described[0] == described[1]

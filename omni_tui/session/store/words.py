@@ -1,0 +1,207 @@
+"""What a person searches for, and where a text has it: the same rules for every store.
+
+A word is a run of letters and digits; case and accents do not count. Scripts that are written
+without spaces (Chinese, Japanese, Korean, Thai and others) have no words to go by: there each
+character counts as one, and a run of them must stand in the text as it stands in the query.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import msgspec
+
+from omni_tui.core.messages import scrub
+from omni_tui.core.safe_text import safe
+
+MAX_QUERY = 1000
+"""Characters of a query that are read."""
+
+MAX_TERMS = 32
+"""Terms of a query that are looked for."""
+
+PREFIX_LENGTH = 3
+"""Letters from which on the last word also finds longer ones: fewer would fit nearly anything."""
+
+SNIPPET_LENGTH = 160
+"""Characters of a snippet, at most, but for the marks where it is cut."""
+
+_HEAD = 20_000
+"""Characters of a text that its score is made from, and that a snippet is first looked for in."""
+
+_MAX_PLACES = 200
+"""Matches that compete for the snippet."""
+
+# Fixed, not asked of `unicodedata`: the same text must give the same words in every Python, else
+# they could not be taken out of an index again.
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Burmese
+    "\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"  # Korean
+    "\u1780-\u17ff"  # Khmer
+    "\u2e80-\u2fdf\u3005-\u3007\u3040-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uffdc"  # halfwidth kana and Hangul
+    "\U00020000-\U0003ffff"
+)
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_TOKEN = re.compile(rf"(?=[^\W_])[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_PIECE = re.compile(r'"([^"]*)("|$)|([^\s"]+)')
+_SPACES = re.compile(r"\s+")
+
+
+class Term(msgspec.Struct, frozen=True):
+    """Words that must follow each other; a single one, mostly."""
+
+    tokens: tuple[str, ...]
+    is_prefix: bool = False
+    """Whether the last word may go on."""
+
+
+class Query:
+    """A query as a person types it, read once and looked for in many texts.
+
+    All words must be there, "quoted ones" side by side, and the last may be the beginning of a
+    longer one unless a space or a quote ends it. Nothing in it is an operator.
+    """
+
+    terms: tuple[Term, ...]
+    """Empty if the query has no words: then it finds nothing."""
+
+    def __init__(self, text: str) -> None:
+        self.terms = tuple(_terms(text[:MAX_QUERY]))[:MAX_TERMS]
+        self._folding = _Folding()
+        self._patterns = [re.compile(self._pattern(term)) for term in self.terms]
+        together = Term(
+            tuple(token for term in self.terms for token in term.tokens),
+            is_prefix=bool(self.terms) and self.terms[-1].is_prefix,
+        )
+        self._together = re.compile(self._pattern(together)) if len(self.terms) > 1 else None
+        self._any = re.compile("|".join(each.pattern for each in self._patterns) or r"(?!)")
+
+    @property
+    def fts5(self) -> str:
+        """The query in SQLite's words, for text that went through `spaced`."""
+        return " AND ".join(
+            f'"{" ".join(term.tokens)}"{" *" if term.is_prefix else ""}' for term in self.terms
+        )
+
+    def matches(self, text: str) -> bool:
+        """Whether every term is in the text."""
+        if not self.terms:
+            return False
+        folded = self._fold(_composed(text))
+        return all(pattern.search(folded) for pattern in self._patterns)
+
+    def score(self, text: str) -> float:
+        """How well the text fits, above 0; to be compared within one query.
+
+        More of the words in fewer characters score higher, and the words side by side highest.
+        """
+        folded = self._fold(_composed(text[:_HEAD]))
+        length = 0.5 + len(folded) / 800
+        counts = (sum(1 for _ in pattern.finditer(folded)) for pattern in self._patterns)
+        score = sum(count / (count + length) for count in counts)
+        return score + (self._together is not None and self._together.search(folded) is not None)
+
+    def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+        """One safe line around the words, and where in it they are: (start, end) in characters."""
+        composed = _composed(text)
+        start, end = self._place(composed)
+        line = _SPACES.sub(" ", safe(composed[start:end])).strip()
+        line = f"{'…' if start else ''}{line}{'…' if end < len(composed) else ''}"
+        return line, tuple(match.span() for match in self._any.finditer(self._fold(line)))
+
+    def _place(self, text: str) -> tuple[int, int]:
+        """The part of the text to show: where most of the terms are."""
+        found = self._matches(text[:_HEAD]) or self._matches(text)
+        best, most = 0, 0
+        for index, (start, _) in enumerate(found):
+            near = {term for at, term in found[index:] if at - start < SNIPPET_LENGTH * 3 // 4}
+            if len(near) > most:
+                best, most = start, len(near)
+            if most == len(self.terms):
+                break
+        if best + SNIPPET_LENGTH <= len(text):
+            start = max(0, best - SNIPPET_LENGTH // 5)
+        else:
+            start = max(0, len(text) - SNIPPET_LENGTH)
+        end = min(len(text), start + SNIPPET_LENGTH)
+        return _whole_words(text, start, end, best)
+
+    def _matches(self, text: str) -> list[tuple[int, int]]:
+        """(start, which term) of the matches, in order; a bounded number of each term."""
+        folded = self._fold(text)
+        found = []
+        for number, pattern in enumerate(self._patterns):
+            for _, match in zip(range(_MAX_PLACES), pattern.finditer(folded), strict=False):
+                found.append((match.start(), number))
+        return sorted(found)[:_MAX_PLACES]
+
+    def _fold(self, text: str) -> str:
+        """Without case and accents, each character in its place."""
+        return text.lower() if text.isascii() else text.translate(self._folding)
+
+    def _pattern(self, term: Term) -> str:
+        letter = rf"[^\W_{_UNSPACED}]"
+        tokens = [self._fold(token) for token in term.tokens]
+        made = ""
+        for index, token in enumerate(tokens):
+            unspaced = _IS_UNSPACED.match(token) is not None
+            if index:
+                follows = unspaced or _IS_UNSPACED.match(tokens[index - 1]) is not None
+                made += r"[\W_]*" if follows else r"[\W_]+"
+            elif not unspaced:
+                made += f"(?<!{letter})"
+            made += re.escape(token)
+        if term.is_prefix:
+            return f"{made}{letter}*"
+        return made if tokens and _IS_UNSPACED.match(tokens[-1]) else f"{made}(?!{letter})"
+
+
+class _Folding(dict[int, str]):
+    """What each character becomes, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFD", chr(code))
+        # Only accents go: a voiced kana or a syllable of Hangul comes apart too.
+        is_accented = len(parts) > 1 and all("\u0300" <= part <= "\u036f" for part in parts[1:])
+        self[code] = folded = (parts[0] if is_accented else chr(code)).lower()[0]
+        return folded
+
+
+def spaced(text: str) -> str:
+    """The text as SQLite's tokenizer `unicode61` must get it to find the same words."""
+    composed = _composed(text)
+    return composed if composed.isascii() else _IS_UNSPACED.sub(r" \g<0> ", composed)
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _terms(text: str) -> Iterator[Term]:
+    text = _composed(scrub(text))
+    for piece in _PIECE.finditer(text):
+        quoted, quote, plain = piece.groups()
+        tokens = tuple(_TOKEN.findall(plain if quoted is None else quoted))
+        if tokens:
+            goes_on = piece.end() == len(text) and not quote
+            last = tokens[-1]
+            yield Term(tokens, goes_on and last.isalnum() and _may_go_on(last))
+
+
+def _may_go_on(word: str) -> bool:
+    return len(word) >= PREFIX_LENGTH and not _IS_UNSPACED.match(word)
+
+
+def _whole_words(text: str, start: int, end: int, keep: int) -> tuple[int, int]:
+    """Move a cut out of a word, but never past `keep` and not far."""
+    if start:
+        space = text.find(" ", start, min(start + 20, keep))
+        start = space + 1 if space >= 0 else start
+    if end < len(text):
+        space = text.rfind(" ", max(end - 20, keep + 1), end)
+        end = space if space >= 0 else end
+    return start, end

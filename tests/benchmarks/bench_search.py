@@ -1,0 +1,126 @@
+"""Measures search over many messages in a SQLite file: milliseconds, never asserted.
+
+The words have the frequencies of a language (Zipf), so that the commonest stands in nearly every
+message. Run it:
+
+    python tests/benchmarks/bench_search.py [MESSAGES [ROUNDS]]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from itertools import accumulate
+from pathlib import Path
+
+from omni_tui.core.messages import Message
+from omni_tui.session.store import SessionRecord, SQLiteStore
+from omni_tui.session.tree import Tree
+
+VOCABULARY = 20_000
+LENGTH = 70
+"""Words in a message: 490 characters or so."""
+
+PER_SESSION = 100
+
+
+class Language:
+    """Made-up words, the commonest first."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random(1)
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        self.words = list(
+            dict.fromkeys(
+                "".join(self._chance.choices(letters, k=self._chance.randint(3, 9)))
+                for _ in range(VOCABULARY)
+            )
+        )
+        self._weights = list(accumulate(1 / (rank + 1) for rank in range(len(self.words))))
+
+    def text(self, length: int) -> str:
+        """So many words, as often as they are common."""
+        return " ".join(self._chance.choices(self.words, cum_weights=self._weights, k=length))
+
+
+async def fill(store: SQLiteStore, language: Language, count: int) -> None:
+    """Store sessions with so many messages between them; every tenth has two branches."""
+    for number in range(count // PER_SESSION):
+        tree = Tree()
+        for index in range(PER_SESSION):
+            if number % 10 == 0 and index == PER_SESSION // 2:
+                tree.navigate(10)
+            text = language.text(LENGTH)
+            tree.push(Message.assistant(text) if index % 2 else Message.user(text))
+        id = f"session-{number:06}"
+        await store.create(SessionRecord(id=id, title=language.text(6)))
+        await store.save_tree(id, tree.take_changes())
+
+
+async def measure(store: SQLiteStore, name: str, query: str, rounds: int, **more: str) -> None:
+    """Print the median and the slowest of some rounds."""
+    taken = []
+    found = 0
+    for _ in range(rounds):
+        start = time.perf_counter()
+        found = len(await store.search(query, limit=20, **more))  # type: ignore[arg-type]
+        taken.append((time.perf_counter() - start) * 1000)
+    print(f"{name:36} {statistics.median(taken):7.1f} ms  (max {max(taken):.1f})  {found} hits")
+
+
+async def commits(store: SQLiteStore, language: Language, rounds: int) -> None:
+    """Print what a step costs in a file of this size."""
+    await store.create(SessionRecord(id="steps"))
+    tree = Tree()
+    taken = []
+    for _ in range(rounds * 20):
+        tree.push(Message.user(language.text(LENGTH)))
+        changes = tree.take_changes()
+        start = time.perf_counter()
+        await store.save_tree("steps", changes)
+        taken.append((time.perf_counter() - start) * 1000)
+    slow = sorted(taken)[len(taken) * 99 // 100]
+    print(f"{'a step committed':36} {statistics.median(taken):7.1f} ms  (p99 {slow:.1f})")
+
+
+async def compare(folder: Path, count: int, rounds: int) -> None:
+    """Fill a file and search it."""
+    language = Language()
+    words = language.words
+    path = folder / "sessions.db"
+    async with SQLiteStore(path) as store:
+        start = time.perf_counter()
+        await fill(store, language, count)
+        print(f"{count:,} messages stored in {time.perf_counter() - start:.1f} s")
+        middle = f"session-{count // PER_SESSION // 2:06}"
+        await measure(store, "a rare word", words[15_000] + " ", rounds)
+        await measure(store, "a common word", words[50] + " ", rounds)
+        await measure(store, "the commonest word", words[0] + " ", rounds)
+        await measure(store, "the two commonest", f"{words[0]} {words[1]} ", rounds)
+        await measure(store, "the two commonest, side by side", f'"{words[0]} {words[1]}"', rounds)
+        await measure(store, "the commonest and a rare one", f"{words[0]} {words[15_000]} ", rounds)
+        await measure(store, "three letters of a rare word", words[15_000][:3], rounds)
+        await measure(store, "three letters of the commonest", words[0][:3], rounds)
+        await measure(store, "the commonest, which may go on", words[0], rounds)
+        await measure(
+            store, "the commonest, in one session", words[0] + " ", rounds, session_id=middle
+        )
+        await measure(store, "no message", "qqqqqqqqqqq ", rounds)
+        await commits(store, language, rounds)
+    print(f"file {path.stat().st_size / 1e6:.0f} MB")
+
+
+def main(arguments: list[str]) -> None:
+    """Measure in a folder that is removed afterwards."""
+    count = int(arguments[0]) if arguments else 100_000
+    rounds = int(arguments[1]) if arguments[1:] else 15
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(Path(folder), count, rounds))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
