@@ -222,7 +222,8 @@ def _after_tools(request: Request, results: Sequence[ToolResult], prompt: str) -
     lines = result.content.strip().splitlines()
     shown = "\n".join(lines[:12])
     more = f"\n… and {len(lines) - 12} more" if len(lines) > 12 else ""
-    return [Say(f"`{result.name}` says, in {len(lines)} lines:\n\n```text\n{shown}{more}\n```")]
+    unit = "line" if len(lines) == 1 else "lines"
+    return [Say(f"`{result.name}` says, in {len(lines)} {unit}:\n\n```text\n{shown}{more}\n```")]
 
 
 def _what_they_say(results: Sequence[ToolResult], *, is_task: bool) -> str:
@@ -231,7 +232,11 @@ def _what_they_say(results: Sequence[ToolResult], *, is_task: bool) -> str:
         "\n".join(f"> {line}".rstrip() for line in result.content.splitlines())
         for result in results
     )
-    last = "" if is_task else "\n\nWith `Alt+Up` go to the message above; `Enter` opens the work."
+    last = (
+        ""
+        if is_task
+        else "\n\nPress `Alt+Up` twice to go to the message above, and `Enter` to open the work."
+    )
     return f"This came back:\n\n{quotes}{last}"
 
 
