@@ -68,6 +68,8 @@ ACTIONS: tuple[Action, ...] = (
         "back",
         "From a sub-agent, go back to the session that asked.",
     ),
+    Action("approval.next", ("shift+tab",), "mode", "Take the next approval mode."),
+    Action("approval.choose", (), "permissions", "Choose what runs unasked, and see the rules."),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
     Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
     Action("run.halt", (), "halt", "Let the turns under way end, and begin nothing new."),

@@ -41,7 +41,7 @@ from omni_tui.session.store.base import SessionRecord, Store
 from omni_tui.session.task import Home
 from omni_tui.session.titles import heuristic_title
 from omni_tui.session.tree import Tree
-from omni_tui.tools.permissions import Permissions, Rule
+from omni_tui.tools.permissions import Mode, Permissions, Rule
 
 log = logging.getLogger(__name__)
 
@@ -382,6 +382,27 @@ class Session:
             self._change(approvals=(*self.record.approvals, rule))
         for child in self.children:
             child.allow(rule)
+
+    def disallow(self, rule: str) -> None:
+        """Take back what `allow` allowed, here and in the sub-agents now at work here."""
+        if rule not in self.record.approvals:
+            return
+        if self.permissions is not None:
+            self.permissions.remove(Rule.parse(rule))
+        self._change(approvals=tuple(each for each in self.record.approvals if each != rule))
+        for child in self.children:
+            child.disallow(rule)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Decide otherwise from here on where no rule does, here and in its sub-agents; not stored.
+
+        Does nothing in a session without permissions.
+        """
+        if self.permissions is not None:
+            self.permissions.mode = mode
+            self.publish(StateChanged(fields=("mode",)))
+        for child in self.children:
+            child.set_mode(mode)
 
     def _retitle(self, title: str | None, *, by_hand: bool = False) -> None:
         if (title, by_hand) != (self.record.title, self.record.title_is_manual):

@@ -91,6 +91,10 @@ class Permissions:
         if rule not in self._rules:
             self._rules = (*self._rules, rule)
 
+    def remove(self, rule: Rule) -> None:
+        """Take a rule back; one that is not in force is passed over."""
+        self._rules = tuple(each for each in self._rules if each != rule)
+
     def decide(self, tool: Tool | None, use: ToolUse) -> Verdict:
         """Judge one use of `tool` (`None`: a tool that is not ours). Changes nothing, never raises.
 

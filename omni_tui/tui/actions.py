@@ -355,6 +355,14 @@ class ChatActions(AutoActions):
         """Choose how much the model thinks before it answers."""
         self.app.choose_effort()
 
+    def action_approval_next(self) -> None:
+        """Take the next approval mode."""
+        self.app.next_mode()
+
+    def action_approval_choose(self) -> None:
+        """Choose what runs unasked, and see the rules."""
+        self.app.choose_permissions()
+
     def action_theme_choose(self) -> None:
         """Choose a theme and see it at once."""
         self.app.choose_theme()

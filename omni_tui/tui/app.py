@@ -26,6 +26,7 @@ from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
 from omni_tui.tui.answers import GRACE
+from omni_tui.tui.approvals import Approvals
 from omni_tui.tui.choosing import Choosing, own_level
 from omni_tui.tui.keys import method
 from omni_tui.tui.screens.chat import ChatScreen
@@ -36,7 +37,7 @@ QUIT_WITHIN = 2.0
 """Seconds between two presses of Ctrl+C that leave."""
 
 
-class OmniApp(Choosing, App[None]):
+class OmniApp(Approvals, Choosing, App[None]):
     """Runs inside the session manager, which outlives it."""
 
     TITLE = "omni-tui"

@@ -39,6 +39,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "debug": "view.events",
         "edit": "message.edit",
         "again": "run.again",
+        "permissions": "approval.choose",
         "halt": "run.halt",
         "unhalt": "run.unhalt",
         "auto": "run.auto",

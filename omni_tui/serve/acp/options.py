@@ -73,7 +73,7 @@ def choose(session: Session, registry: ProviderRegistry, option: str, value: Any
     model.
     """
     if option == MODE and value in _MODES and session.permissions is not None:
-        session.permissions.mode = value
+        session.set_mode(value)
     elif option == MODEL and isinstance(value, str):
         session.set_model(registry.resolve(value))
     elif option == THINKING and value == DEFAULT:

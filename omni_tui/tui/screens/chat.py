@@ -211,10 +211,15 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         steer = run.agent.steering if run is not None else None
         self.wait_line.show_text(words(steer.content) if steer is not None else "")
 
+    def _mode_piece(self) -> Piece:
+        if self.editing:
+            return Piece("editing", "accent")
+        mode = self.session.permissions.mode if self.session.permissions else "ask"
+        return Piece(mode, "warn" if mode in ("auto-edit", "yolo") else "accent")
+
     def _show_rule(self) -> None:
         session, run = self.session, self.session.active_run
-        mode = session.permissions.mode if session.permissions else "ask"
-        left = [Piece("─ ", "faint"), Piece("editing" if self.editing else mode, "accent")]
+        left = [Piece("─ ", "faint"), self._mode_piece()]
         if session.is_halted:
             left.append(Piece(" halted · /unhalt goes on", "warn"))
         left.append(Piece(" ", "faint"))
