@@ -377,7 +377,11 @@ async def test_a_call_cancelled_while_it_is_saved_is_answered() -> None:
     assert (await store.load(session.id)).tree.dangling(3) == ()
 
 
-@pytest.mark.parametrize("text", ["\ud800 lone", "nul \0 here", "\uffff", "x" * 3_000_000, ""])
+@pytest.mark.parametrize(
+    "text",
+    ["\ud800 lone", "nul \0 here", "\uffff", "x" * 3_000_000, ""],
+    ids=["lone half", "nul", "no character", "3 MB", "empty"],
+)
 async def test_any_text_can_be_saved_as_prompt_title_and_draft(tmp_path: Path, text: str) -> None:
     async with SQLiteStore(tmp_path / "sessions.db") as store:
         session = make_session([text or "empty"], store=store)
