@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "omni_tui")
+from warm import PYTHON
+
+COMMAND = (*PYTHON, "-m", "omni_tui")
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -21,6 +21,7 @@ from acp.client import ClientSideConnection
 from acp.interfaces import Client
 from acp_editor import Editor, choose, message, refusal
 from command import COMMAND, environment, omni
+from warm import PYTHON
 
 from omni_tui.agent.agent import Agent
 from omni_tui.agent.decisions import Execute, Reject
@@ -234,7 +235,7 @@ def test_without_the_package_it_says_how_to_get_it(home: Path, tmp_path: Path) -
         "raise ModuleNotFoundError(\"No module named 'acp'\", name='acp')\n"
     )
     done = subprocess.run(
-        [*COMMAND, "acp"],
+        [sys.executable, "-m", "omni_tui", "acp"],
         env=environment(home, {"PYTHONPATH": str(hidden.parent)}),
         input="",
         capture_output=True,
@@ -304,7 +305,7 @@ async def test_an_agent_of_ones_own_is_served_as_the_page_says(home: Path, work:
     (work / "notes.md").write_text("one\n")
     editor = Editor()
     async with spawn_agent_process(
-        cast("Client", editor), sys.executable, str(file), env=environment(home), cwd=home
+        cast("Client", editor), *PYTHON, str(file), env=environment(home), cwd=home
     ) as (connection, _):
         await connection.initialize(protocol_version=1)
         session = await begin(connection, work)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from warm import PYTHON
 from wire.made import closing, opening, text, wrap
 from wire.pages import Page, page_server
 from wire.server import Reply, SSEServer, sse_server
@@ -102,7 +102,7 @@ async def test_the_settings_of_a_page_load_and_their_endpoints_answer(
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def home(tmp_path_factory: pytest.TempPathFactory, warm: None) -> Iterator[dict[str, str]]:
     """An environment in which every provider is a server on this machine."""
     folder = tmp_path_factory.mktemp("home")
     with ExitStack() as stack:
@@ -136,7 +136,7 @@ def test_the_commands_of_a_page_run(
     program, *arguments = shlex.split(line)
     assert program == "omni-tui"
     done = subprocess.run(
-        [sys.executable, "-m", "omni_tui", *arguments],
+        [*PYTHON, "-m", "omni_tui", *arguments],
         env=home,
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,

@@ -11,10 +11,11 @@ import pytest
 from harness import Terminal
 from hostile import foreign, hostile, hostile_line
 from test_hostile_stream import failed, prepare, reply, thinking, use
+from warm import PYTHON
 from wire.made import text
 from wire.server import Reply, sse_server
 
-pytestmark = [pytest.mark.pty, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.pty, pytest.mark.timeout(120), pytest.mark.usefixtures("warm")]
 
 Run = Callable[..., bytes]
 SAFE_ARGUMENT = hostile_line("GIVEN").replace("\0", "")
@@ -29,7 +30,7 @@ def through_terminal(arguments: list[str], home: Path, cwd: Path, code: int) -> 
 
 def through_pipe(arguments: list[str], home: Path, cwd: Path, code: int) -> bytes:
     done = subprocess.run(
-        [sys.executable, "-m", "omni_tui", *arguments],
+        [*PYTHON, "-m", "omni_tui", *arguments],
         env={"OMNI_TUI_HOME": str(home), "HOME": str(home), "LANG": "C.UTF-8"},
         cwd=cwd,
         stdin=subprocess.DEVNULL,

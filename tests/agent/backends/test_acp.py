@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from agent_helpers import (
     until_paused,
 )
 from fake_programs import group_is_alive, is_alive
+from warm import PYTHON
 
 from omni_tui.agent.agent import Agent
 from omni_tui.agent.decisions import Decision, Execute, Provide, Reject
@@ -27,6 +29,9 @@ from omni_tui.core.messages import Attachment, Message, Text, ToolUse
 from omni_tui.llm.backends import AcpAgent
 from omni_tui.llm.models import ProviderRegistry
 
+pytestmark = pytest.mark.usefixtures("warm")
+
+COLD = (sys.executable,)
 FAKE = Path(__file__).with_name("fake_acp.py")
 
 
@@ -47,8 +52,15 @@ def notes(tmp_path: Path) -> Notes:
     return Notes(tmp_path / "fake")
 
 
-def fake(notes: Notes, *flags: str, env: dict[str, str] | None = None, **facts: Any) -> Agent:
-    command = (sys.executable, str(FAKE), str(notes.folder), *flags)
+def fake(
+    notes: Notes,
+    *flags: str,
+    env: dict[str, str] | None = None,
+    python: Sequence[str] = PYTHON,
+    **facts: Any,
+) -> Agent:
+    """An agent over the fake; with `python=COLD` it leads a process group of its own."""
+    command = (*python, str(FAKE), str(notes.folder), *flags)
     registry = ProviderRegistry(acp={"fake": AcpAgent(command=command, env=env or {})})
     return Agent(model="acp/fake", registry=registry, cwd=notes.folder, **facts)
 
@@ -56,7 +68,7 @@ def fake(notes: Notes, *flags: str, env: dict[str, str] | None = None, **facts: 
 async def test_an_answer_comes_in_pieces_and_is_one_message(
     notes: Notes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with fake(notes, system="Be brief.") as agent:
+    async with fake(notes, python=COLD, system="Be brief.") as agent:
         run = agent.prompt("hello")
         assert labels(await all_events(run)) == [
             "status busy",
@@ -201,7 +213,7 @@ async def test_without_the_conversation_everything_is_told_anew(notes: Notes, ho
 
 
 async def test_cancelling_asks_it_to_stop(notes: Notes) -> None:
-    async with fake(notes, keep_partial=True) as agent:
+    async with fake(notes, python=COLD, keep_partial=True) as agent:
         run = agent.prompt("wait")
         await until(run, "text_delta")
         run.cancel()
@@ -228,7 +240,7 @@ async def test_one_that_does_not_stop_is_killed_with_its_children(
     notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("omni_tui.agent.backends.acp.GRACE", 0.05)
-    async with fake(notes, keep_partial=True) as agent:
+    async with fake(notes, python=COLD, keep_partial=True) as agent:
         run = agent.prompt("ignore")
         await until(run, "text_delta")
         run.cancel()
@@ -243,7 +255,7 @@ async def test_one_that_does_not_stop_is_killed_with_its_children(
 async def test_a_crash_in_the_middle_is_a_typed_error_and_the_next_prompt_works(
     notes: Notes,
 ) -> None:
-    async with fake(notes, keep_partial=True) as agent:
+    async with fake(notes, python=COLD, keep_partial=True) as agent:
         run = agent.prompt("crash")
         assert await run.wait() == "error"
         assert isinstance(run.error, BrokenStreamError)

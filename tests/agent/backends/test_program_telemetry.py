@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from fake_programs import Fake
 from test_acp import FAKE, Notes, notes
 from test_codex_cli import codex, command, item, out, turn
 from test_telemetry import Recorded, listening
+from warm import PYTHON
 
 from omni_tui.agent.agent import Agent
 from omni_tui.core.errors import AgentRunError
@@ -77,10 +77,11 @@ async def test_spans_of_a_program_stand_under_their_step(tmp_path: Path, fake: F
     }
 
 
+@pytest.mark.usefixtures("warm")
 async def test_spans_that_end_in_another_task_stand_under_their_step_too(notes: Notes) -> None:
     telemetry = Telemetry()
     recorded = Recorded(telemetry)
-    agents = {"fake": AcpAgent(command=(sys.executable, str(FAKE), str(notes.folder)), env={})}
+    agents = {"fake": AcpAgent(command=(*PYTHON, str(FAKE), str(notes.folder)), env={})}
     registry = ProviderRegistry(acp=agents)
     async with Agent(
         model="acp/fake", registry=registry, cwd=notes.folder, telemetry=telemetry
