@@ -19,6 +19,7 @@ from omni_tui.core.safe_text import safe
 
 COMMANDS = MappingProxyType(
     {
+        "sessions": "list, show and search what was said before",
         "models": "what there is to choose from, and what it costs",
         "acp": "serve the agent to an editor that speaks the Agent Client Protocol",
     }

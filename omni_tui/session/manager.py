@@ -1,4 +1,4 @@
-"""Many sessions over one store: create, open, close, delete, rename, list."""
+"""Many sessions over one store: create, open, close, delete, rename, list, search."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from omni_tui.llm.providers.base import Model
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session, Setup
 from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
+from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Tree
 
 
@@ -272,6 +273,14 @@ class SessionManager:
     ) -> list[SessionSummary]:
         """Stored sessions, those used last first; `before` is the last of the page before."""
         return await self.store.list(limit, before)
+
+    async def search(
+        self, query: str, *, limit: int = 20, offset: int = 0, session_id: str | None = None
+    ) -> tuple[Hit, ...]:
+        """What was said in all sessions, up to this moment; see `Store.search`."""
+        savers = [session.saver for session in self._open.values() if session.saver is not None]
+        await asyncio.gather(*(saver.flush() for saver in savers))
+        return await self.store.search(query, limit=limit, offset=offset, session_id=session_id)
 
     def list_open(self) -> list[Session]:
         """The sessions in memory: the one in view, and those whose runs go on."""

@@ -464,3 +464,25 @@ async def test_two_sessions_stream_side_by_side() -> None:
         gates["A"].set()
         assert (await runs[0]).text == "A1 \n\nA2"
         assert (texts(first.tree)[0], texts(second.tree)[0]) == ("A", "B")
+
+
+async def test_what_was_just_said_is_found_in_open_and_closed_sessions(
+    tmp_path: Path,
+) -> None:
+    async with make_manager(SQLiteStore(tmp_path / "s.db")) as manager:
+        first = manager.create()
+        await first.prompt("Where is Fuji?")
+        await manager.close(first.id)
+        second = manager.create()
+        await second.prompt("Climb Fuji")
+        second.rename("Climbing")
+        found = await manager.search("fuji")
+        assert {(hit.session_id, hit.role) for hit in found if hit.role} == {
+            (first.id, "user"),
+            (first.id, "assistant"),
+            (second.id, "user"),
+            (second.id, "assistant"),
+        }
+        assert (await manager.search("climbing"))[0].title == "Climbing"
+        (one,) = await manager.search("fuji", limit=1, offset=1, session_id=second.id)
+        assert one.session_id == second.id

@@ -75,6 +75,7 @@ def search(
     if not query.terms or limit <= 0:
         return ()
     return page_of(
+        query,
         _titles(connection, query, session_id),
         lambda number: _messages(connection, query, number, session_id),
         limit,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TypeAlias
 
 import msgspec
 
@@ -17,6 +16,9 @@ the words are."""
 
 TITLES = 50
 """How many titles are told of, those of the sessions used last."""
+
+_LONG = 50_000
+"""Characters from which on a text is not kept while hits compete."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +41,19 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Where the words are in the snippet: (start, end) in characters."""
 
 
-Scored: TypeAlias = tuple[float, Hit]
+class Scored(msgspec.Struct, frozen=True):
+    """A hit that competes for a place; its snippet is made when it has one."""
+
+    score: float
+    hit: Hit
+    text: str | None
+    """What the snippet is made of; `None` when it is made."""
 
 
 def title_hit(
     query: Query, session_id: str, title: str, parent_id: str | None, time: datetime
 ) -> Scored:
     """The hit for a title that matches."""
-    snippet, matches = query.snippet(title)
     hit = Hit(
         session_id=session_id,
         title=title,
@@ -54,10 +61,10 @@ def title_hit(
         node_id=None,
         role=None,
         time=time,
-        snippet=snippet,
-        matches=matches,
+        snippet="",
+        matches=(),
     )
-    return query.score(title), hit
+    return Scored(query.score(title), hit, title)
 
 
 def message_hit(
@@ -72,7 +79,6 @@ def message_hit(
 ) -> Scored:
     """The hit for a message that matches."""
     text = message.text
-    snippet, matches = query.snippet(text)
     hit = Hit(
         session_id=session_id,
         title=title,
@@ -80,13 +86,22 @@ def message_hit(
         node_id=node_id,
         role=message.role,
         time=time,
-        snippet=snippet,
-        matches=matches,
+        snippet="",
+        matches=(),
     )
-    return query.score(text), hit
+    score = query.score(text)
+    if len(text) > _LONG:
+        return Scored(score, _with_snippet(query, hit, text), None)
+    return Scored(score, hit, text)
+
+
+def _with_snippet(query: Query, hit: Hit, text: str) -> Hit:
+    snippet, matches = query.snippet(text)
+    return msgspec.structs.replace(hit, snippet=snippet, matches=matches)
 
 
 def page_of(
+    query: Query,
     titles: Iterable[Scored],
     block: Callable[[int], list[Scored]],
     limit: int,
@@ -95,6 +110,7 @@ def page_of(
     """The hits from `offset` on, at most `limit`.
 
     Args:
+        query: What is looked for.
         titles: The matching titles, those of the sessions used last first.
         block: Gives a block of matching messages by its number, the newest first: `BLOCK` of them,
             or fewer if it is the last. Within one, the best come first, then the newest.
@@ -104,13 +120,15 @@ def page_of(
     named = list(titles)
     number = max(0, offset - len(named)) // BLOCK
     skip = offset - (len(named) + number * BLOCK if number else 0)
-    found: list[Hit] = []
+    found: list[Scored] = []
     while len(found) < skip + limit:
         messages = block(number)
         ranked = messages if number else [*named, *messages]
-        ranked.sort(key=lambda scored: -scored[0])
-        found += [hit for _, hit in ranked]
+        found += sorted(ranked, key=lambda scored: -scored.score)
         if len(messages) < BLOCK:
             break
         number += 1
-    return tuple(found[skip : skip + limit])
+    return tuple(
+        scored.hit if scored.text is None else _with_snippet(query, scored.hit, scored.text)
+        for scored in found[skip : skip + limit]
+    )

@@ -129,6 +129,7 @@ class MemoryStore:
         ]
         newest = [scored for _, scored in sorted(found, key=lambda each: -each[0])]
         return page_of(
+            wanted,
             _title_hits(wanted, records),
             lambda number: newest[number * BLOCK : (number + 1) * BLOCK],
             limit,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +50,8 @@ _UNSPACED = (
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _TOKEN = re.compile(rf"(?=[^\W_])[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _PIECE = re.compile(r'"([^"]*)("|$)|([^\s"]+)')
+_ANY_LETTER = r"[^\W_]"
+_SPACED_LETTER = rf"[^\W_{_UNSPACED}]"
 _SPACES = re.compile(r"\s+")
 
 
@@ -72,13 +76,6 @@ class Query:
     def __init__(self, text: str) -> None:
         self.terms = tuple(_terms(text[:MAX_QUERY]))[:MAX_TERMS]
         self._folding = _Folding()
-        self._patterns = [re.compile(self._pattern(term)) for term in self.terms]
-        together = Term(
-            tuple(token for term in self.terms for token in term.tokens),
-            is_prefix=bool(self.terms) and self.terms[-1].is_prefix,
-        )
-        self._together = re.compile(self._pattern(together)) if len(self.terms) > 1 else None
-        self._any = re.compile("|".join(each.pattern for each in self._patterns) or r"(?!)")
 
     @property
     def fts5(self) -> str:
@@ -92,7 +89,7 @@ class Query:
         if not self.terms:
             return False
         folded = self._fold(_composed(text))
-        return all(pattern.search(folded) for pattern in self._patterns)
+        return all(each.search(folded) for each in self._patterns(folded).each)
 
     def score(self, text: str) -> float:
         """How well the text fits, above 0; to be compared within one query.
@@ -101,9 +98,10 @@ class Query:
         """
         folded = self._fold(_composed(text[:_HEAD]))
         length = 0.5 + len(folded) / 800
-        counts = (sum(1 for _ in pattern.finditer(folded)) for pattern in self._patterns)
+        patterns = self._patterns(folded)
+        counts = (sum(1 for _ in each.finditer(folded)) for each in patterns.each)
         score = sum(count / (count + length) for count in counts)
-        return score + (self._together is not None and self._together.search(folded) is not None)
+        return score + (len(patterns.each) > 1 and patterns.together.search(folded) is not None)
 
     def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         """One safe line around the words, and where in it they are: (start, end) in characters."""
@@ -111,7 +109,8 @@ class Query:
         start, end = self._place(composed)
         line = _SPACES.sub(" ", safe(composed[start:end])).strip()
         line = f"{'…' if start else ''}{line}{'…' if end < len(composed) else ''}"
-        return line, tuple(match.span() for match in self._any.finditer(self._fold(line)))
+        folded = self._fold(line)
+        return line, tuple(match.span() for match in self._patterns(folded).any.finditer(folded))
 
     def _place(self, text: str) -> tuple[int, int]:
         """The part of the text to show: where most of the terms are."""
@@ -134,7 +133,7 @@ class Query:
         """(start, which term) of the matches, in order; a bounded number of each term."""
         folded = self._fold(text)
         found = []
-        for number, pattern in enumerate(self._patterns):
+        for number, pattern in enumerate(self._patterns(folded).each):
             for _, match in zip(range(_MAX_PLACES), pattern.finditer(folded), strict=False):
                 found.append((match.start(), number))
         return sorted(found)[:_MAX_PLACES]
@@ -143,21 +142,54 @@ class Query:
         """Without case and accents, each character in its place."""
         return text.lower() if text.isascii() else text.translate(self._folding)
 
-    def _pattern(self, term: Term) -> str:
-        letter = rf"[^\W_{_UNSPACED}]"
-        tokens = [self._fold(token) for token in term.tokens]
-        made = ""
-        for index, token in enumerate(tokens):
-            unspaced = _IS_UNSPACED.match(token) is not None
-            if index:
-                follows = unspaced or _IS_UNSPACED.match(tokens[index - 1]) is not None
-                made += r"[\W_]*" if follows else r"[\W_]+"
-            elif not unspaced:
-                made += f"(?<!{letter})"
-            made += re.escape(token)
-        if term.is_prefix:
-            return f"{made}{letter}*"
-        return made if tokens and _IS_UNSPACED.match(tokens[-1]) else f"{made}(?!{letter})"
+    def _patterns(self, folded: str) -> _Patterns:
+        """What to look for in this text: where a word ends is dear to tell in mixed scripts."""
+        return self._mixed if _IS_UNSPACED.search(folded) else self._plain
+
+    @cached_property
+    def _plain(self) -> _Patterns:
+        return self._compile(_ANY_LETTER)
+
+    @cached_property
+    def _mixed(self) -> _Patterns:
+        return self._compile(_SPACED_LETTER)
+
+    def _compile(self, letter: str) -> _Patterns:
+        each = [
+            _pattern([self._fold(token) for token in term.tokens], term.is_prefix, letter)
+            for term in self.terms
+        ]
+        tokens = [self._fold(token) for term in self.terms for token in term.tokens]
+        together = _pattern(tokens, bool(self.terms) and self.terms[-1].is_prefix, letter)
+        return _Patterns(
+            each=tuple(re.compile(pattern) for pattern in each),
+            together=re.compile(together),
+            any=re.compile("|".join(each) or r"(?!)"),
+        )
+
+
+class _Patterns(NamedTuple):
+    each: tuple[re.Pattern[str], ...]
+    """One for each term."""
+    together: re.Pattern[str]
+    """All terms, side by side."""
+    any: re.Pattern[str]
+
+
+def _pattern(tokens: Sequence[str], is_prefix: bool, letter: str) -> str:
+    """These words one after another; `letter` is what must not go on where a word ends."""
+    made = ""
+    for index, token in enumerate(tokens):
+        unspaced = _IS_UNSPACED.match(token) is not None
+        if index:
+            may_touch = unspaced or _IS_UNSPACED.match(tokens[index - 1]) is not None
+            made += r"[\W_]*" if may_touch else r"[\W_]+"
+        elif not unspaced:
+            made += f"(?<!{letter})"
+        made += re.escape(token)
+    if is_prefix:
+        return f"{made}{letter}*"
+    return made if tokens and _IS_UNSPACED.match(tokens[-1]) else f"{made}(?!{letter})"
 
 
 class _Folding(dict[int, str]):
