@@ -128,7 +128,7 @@ class OmniApp(Approvals, Choosing, App[None]):
 
         self._end_log = note_log(self.chat.bridge.trace)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         if self._end_log is not None:
             self._end_log()
 

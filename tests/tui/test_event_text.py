@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from transcript.transcript_app import HOSTILE
+from hostile_text import HOSTILE
 
 from omni_tui.agent import events as agent_events
 from omni_tui.agent.events import (

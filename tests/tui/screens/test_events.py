@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import pytest
+from hostile_text import HOSTILE
 from screen_app import (
     ShownApp,
     app_of,
@@ -24,7 +25,6 @@ from screen_app import (
 )
 from textual.pilot import Pilot
 from textual.widgets import Input
-from transcript.transcript_app import HOSTILE
 
 from omni_tui.agent.events import Event, StateChanged, StatusChanged
 from omni_tui.config.settings import Settings

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hostile_text import HOSTILE
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.style import Style
-from transcript_app import HOSTILE
 
 from omni_tui.tui.widgets.transcript.code import Painter
 from omni_tui.tui.widgets.transcript.lines import Line

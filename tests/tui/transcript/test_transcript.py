@@ -3,10 +3,11 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hostile_text import HOSTILE
 from msgspec import structs
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
-from transcript_app import HOSTILE, ListSource, TranscriptApp, flushed, message, screen, settled
+from transcript_app import ListSource, TranscriptApp, flushed, message, screen, settled
 
 from omni_tui.core.safe_text import safe
 from omni_tui.tui.widgets.transcript import (

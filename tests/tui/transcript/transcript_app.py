@@ -1,4 +1,4 @@
-"""A tiny app around a transcript, a source made of entries, and hostile text."""
+"""A tiny app around a transcript, and a source made of entries."""
 
 from __future__ import annotations
 
@@ -9,63 +9,6 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from omni_tui.tui.widgets.transcript import Entry, Part, Prose, Transcript
-
-HOSTILE = [
-    "\x1b]0;title\x07",
-    "\x1b]2;title\x1b\\",
-    "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\",
-    "\x1b]9;notify\x07",
-    "\x1b]52;c;ZXZpbA==\x07",
-    "\x1b]52;c;ZXZpbA==\x1b\\",
-    "\x1b]133;A\x07",
-    "\x1b]777;notify;a;b\x07",
-    "\x1b]1337;File=:AAAA\x07",
-    "\x1b]4;1;rgb:ff/00/00\x07",
-    "\x1b[2J",
-    "\x1b[H",
-    "\x1b[6n",
-    "\x1b[?1049l",
-    "\x1b[?25l",
-    "\x1b[31mred\x1b[0m",
-    "\x1b[10;10Hmoved",
-    "\x1b[>c",
-    "\x1bP$qm\x1b\\",
-    "\x1bP+q544e\x1b\\",
-    "\x1b_Gi=1;AAAA\x1b\\",
-    "\x1b^pm\x1b\\",
-    "\x1bXsos\x1b\\",
-    "\x1bc",
-    "\x1b",
-    "\x9b2J",
-    "\x9d0;title\x9c",
-    "\x90q\x9c",
-    "\x85next",
-    "\x07" * 50,
-    "honest\roverwritten",
-    "abc\x08\x08\x08xyz",
-    "\x7f\x7f",
-    "a\x00b",
-    "\x0b\x0c",
-    "\u202eevil",
-    "\u2066a\u2069",
-    "\u200b\u200e\u200f\u061c",
-    "\ufeffbom",
-    "\u2028line\u2029para",
-    "\U000e0001\U000e0041\U000e007f",
-    "\ud800lone",
-    "&#27;[2J &#x202e;x &#0;",
-    "[link](\x1b]52;c;AAAA\x07)",
-    "[x](javascript:alert(1)) <javascript:alert(1)>",
-    "```\x1b]0;t\x07\n\x1b[2J\n```",
-    "| a\x1b[2J | b |\n|---|---|\n| \x9b1m | \u202e |",
-    "[@click=app.evil('x')]click[/]",
-    "[bold]not bold[/bold] [/] [",
-    "$(rm -rf /) `\x1b[2J`",
-    "<script>alert(1)</script>",
-    "- \x1b[A\n  - \x1b[B\n\n> \x1b[C",
-    "\u0301\u0301\u0301 combining first",
-    "\u200d\ufe0f",
-]
 
 
 class ListSource:
