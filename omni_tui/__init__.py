@@ -60,7 +60,8 @@ if TYPE_CHECKING:
     from omni_tui.llm.providers.scripted import ScriptedProvider
     from omni_tui.llm.retry import RetryPolicy
     from omni_tui.session.manager import SessionManager
-    from omni_tui.session.session import Session, Setup
+    from omni_tui.session.session import Session
+    from omni_tui.session.setup import Setup
     from omni_tui.session.store.memory import MemoryStore
     from omni_tui.session.store.sqlite import SQLiteStore
     from omni_tui.session.tree import Tree
@@ -115,7 +116,8 @@ _HOMES = {
     "omni_tui.llm.providers.scripted": ("ScriptedProvider",),
     "omni_tui.llm.retry": ("RetryPolicy",),
     "omni_tui.session.manager": ("SessionManager",),
-    "omni_tui.session.session": ("Session", "Setup"),
+    "omni_tui.session.session": ("Session",),
+    "omni_tui.session.setup": ("Setup",),
     "omni_tui.session.store.memory": ("MemoryStore",),
     "omni_tui.session.store.sqlite": ("SQLiteStore",),
     "omni_tui.session.tree": ("Tree",),

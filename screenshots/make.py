@@ -17,7 +17,7 @@ from omni_tui.agent import execute, turn
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import Call, Reply, Say, ScriptedProvider, Think
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions

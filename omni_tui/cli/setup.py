@@ -18,7 +18,8 @@ from omni_tui.core.errors import NotFoundError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import Store
 from omni_tui.session.store.sqlite import SQLiteStore
 from omni_tui.tools.builtin import builtin_tools

@@ -14,7 +14,8 @@ from omni_tui.core.errors import NotFoundError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.runs import BranchRun
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Tree

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from omni_tui.agent.agent import Agent
 from omni_tui.agent.decisions import Answer
 from omni_tui.agent.events import Event, StateChanged
 from omni_tui.agent.hooks import Hooks
@@ -20,56 +18,28 @@ from omni_tui.agent.subscription import Subscription
 from omni_tui.core.errors import (
     AgentError,
     BusyError,
-    ConfigError,
     HaltedError,
     IdleError,
     NotAssistantNodeError,
     NotUserNodeError,
 )
 from omni_tui.core.messages import Block, Content, as_blocks
-from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.providers.base import Model, Options, OutputFormat
-from omni_tui.llm.retry import RetryPolicy
+from omni_tui.llm.providers.base import Model
 from omni_tui.session.agents import make_agent, require_reader
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.options import choose, overlay
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.saving import Saver
+from omni_tui.session.setup import Setup, own_permissions
 from omni_tui.session.store.base import SessionRecord, Store
 from omni_tui.session.task import Home
 from omni_tui.session.titles import heuristic_title
 from omni_tui.session.tree import Tree
-from omni_tui.tools.permissions import Mode, Permissions, Rule
+from omni_tui.tools.permissions import Mode, Rule
 
 log = logging.getLogger(__name__)
-
-
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What every agent of a session is made from; none of it is stored."""
-
-    agent: type[Agent] = Agent
-    tools: tuple[Tool, ...] = ()
-    permissions: Permissions | None = None
-    """Guards every tool use; `None` leaves the decision to the agent alone."""
-    max_steps: int | None = 50
-    options: Options = Options()
-    output: OutputFormat | None = None
-    """The shape models are asked to give their answers; whoever reads them checks it."""
-    retry: RetryPolicy = RetryPolicy()
-    fallbacks: tuple[str, ...] = ()
-    """Models to ask in turn for a step whose model fails before its first event."""
-    cwd: Path | None = None
-    turn_timeout: float | None = 3600.0
-    """Seconds a turn may take, without the time a person takes to answer."""
-    max_pending: int = 8
-    """Prompts that may wait on one branch."""
-    telemetry: Telemetry | None = None
-    """Who is told what the agents do."""
-    max_depth: int = 1
-    """How many agents may stand above each other, the first one counted: with more than one, those
-    of a manager's sessions have the tool `task` for sub-agents."""
 
 
 class Session:
@@ -116,7 +86,7 @@ class Session:
         """The number of the last event."""
         self._subscriptions: list[Subscription] = []
         self._closed = False
-        self.permissions = _own_permissions(self.setup.permissions, record.approvals)
+        self.permissions = own_permissions(self.setup.permissions, record.approvals)
         """This session's rules: those of the set-up, and what was allowed here."""
 
     @property
@@ -456,15 +426,3 @@ class Session:
             subscription.close()
         if self._owns_registry:
             await self._registry.close()
-
-
-def _own_permissions(template: Permissions | None, rules: tuple[str, ...]) -> Permissions | None:
-    if template is None:
-        return None
-    permissions = template.copy()
-    for rule in rules:
-        try:
-            permissions.add(Rule.parse(rule))
-        except ConfigError as error:
-            log.warning("a stored approval is left out: %s", error)
-    return permissions

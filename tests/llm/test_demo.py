@@ -20,7 +20,8 @@ from omni_tui.llm.providers.demo import DemoProvider
 from omni_tui.llm.providers.demo_texts import ANSWERS, LONG, TASK_RESULT, TRIP, WELCOME
 from omni_tui.llm.retry import RetryPolicy
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools

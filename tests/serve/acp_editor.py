@@ -20,7 +20,7 @@ from omni_tui.llm.retry import RetryPolicy
 from omni_tui.serve.acp.lines import open_lines
 from omni_tui.serve.acp.service import serve
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import Store
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools

@@ -17,7 +17,7 @@ from agent_helpers import Gate
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import Call, Reply, Say, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.store.sqlite import SQLiteStore
 

@@ -18,7 +18,8 @@ from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Call, Reply, Say, ScriptedProvider, Wait
 from omni_tui.session.events import Saved, TreeChanged
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store import SQLiteStore
 
 

@@ -13,7 +13,8 @@ from omni_tui.agent.subscription import Subscription
 from omni_tui.core.errors import StoreError, StoreUnavailableError
 from omni_tui.llm.providers.scripted import Reply, ScriptedProvider
 from omni_tui.llm.retry import RetryPolicy
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord, State, Store
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.tree import Changes, Tree

@@ -23,7 +23,8 @@ from omni_tui.core.messages import encode_message
 from omni_tui.core.tool import Tool
 from omni_tui.llm.providers.scripted import ScriptedProvider
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store import SQLiteStore
 from omni_tui.session.tree import Tree
 

@@ -17,7 +17,8 @@ from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store import SQLiteStore
 from omni_tui.session.store.base import SessionRecord, Store, StoredSession
 from omni_tui.session.store.memory import MemoryStore

@@ -19,7 +19,8 @@ from omni_tui.llm.providers.base import Options
 from omni_tui.llm.providers.scripted import Reply, ScriptedProvider
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.options import overlay
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord, Store
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.store.sqlite import SQLiteStore

@@ -14,7 +14,8 @@ from omni_tui.agent.events import Paused
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.node import Node
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.sqlite import SQLiteStore
 from omni_tui.tools.permissions import Permissions
 

@@ -13,7 +13,8 @@ from omni_tui.core.errors import BusyError, CancelledRequestError, QueueFullErro
 from omni_tui.core.tool import ToolContext, tool
 from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 
 

@@ -18,7 +18,8 @@ from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Call, Fail, Reply, ScriptedProvider
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store import MemoryStore, SQLiteStore, Store
 from omni_tui.tools.permissions import Permissions, Rule
 

@@ -14,7 +14,8 @@ from omni_tui.core.errors import AgentRunError, AuthError
 from omni_tui.core.messages import Attachment, Message
 from omni_tui.llm.providers.scripted import Fail, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.titles import MAX_CHARS, heuristic_title
 

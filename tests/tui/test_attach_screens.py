@@ -14,7 +14,7 @@ from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import ScriptedProvider
 from omni_tui.llm.providers.table import ENDPOINTS
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tui.attached import Chip
 from omni_tui.tui.dialogs.choose_model import ChooseModelDialog

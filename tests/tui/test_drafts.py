@@ -17,7 +17,7 @@ from omni_tui.llm.catalog import Catalog
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import Reply, Say, ScriptedProvider, Wait
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tui.dialogs.text import TextDialog
 

@@ -28,7 +28,7 @@ from omni_tui.core.stream import (
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model, Request, finish_tool_use
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions

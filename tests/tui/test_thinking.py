@@ -14,7 +14,7 @@ from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options
 from omni_tui.llm.providers.scripted import ScriptedProvider
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Setup
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tui.dialogs.choose import ChooseDialog
 from omni_tui.tui.dialogs.choose_model import ChooseModelDialog

@@ -28,7 +28,8 @@ from omni_tui.serve.acp.options import MODE, choose, modes, options
 from omni_tui.serve.acp.questions import Asker
 from omni_tui.serve.acp.turn import Turn
 from omni_tui.session.manager import SessionManager
-from omni_tui.session.session import Session, Setup
+from omni_tui.session.session import Session
+from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionSummary
 
 log = logging.getLogger(__name__)
