@@ -64,7 +64,7 @@ def _session(session: Session) -> list[tuple[str, str, str]]:
     branches = f"{tips} branch{'' if tips == 1 else 'es'}"
     rules = len(permissions.rules) if permissions is not None else 0
     return [
-        _fact("status", status, "warn" if "paused" in status else "plain"),
+        _fact("status", status, "warn" if "paused" in status or session.is_halted else "plain"),
         _fact("id", session.id),
         _fact("model", session.model),
         _fact("options", options_of(session)),
@@ -80,12 +80,13 @@ def _session(session: Session) -> list[tuple[str, str, str]]:
 
 def _status(session: Session) -> str:
     runs = list(session.runs.values())
+    halted = " · halted" if session.is_halted else ""
     if not runs:
-        return "idle"
+        return f"idle{halted}"
     asking = sum(run.paused is not None for run in runs)
     status = "paused" if asking == len(runs) else "busy"
     many = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
-    return f"{status} · {many}" + (f" · {asking} asking" if asking else "")
+    return f"{status} · {many}" + (f" · {asking} asking" if asking else "") + halted
 
 
 def options_of(session: Session) -> str:

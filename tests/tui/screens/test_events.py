@@ -359,6 +359,8 @@ async def test_the_state_of_session_and_runs_is_shown_and_kept_up(size: tuple[in
         gate.set()
         await until(pilot, lambda: "idle" in page(pilot))
         assert "messages  2 · head 2 · 1 branch" in page(pilot)
+        app.session.halt()
+        await until(pilot, lambda: "idle · halted" in page(pilot))
 
 
 async def test_a_secret_of_the_environment_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
