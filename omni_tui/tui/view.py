@@ -188,7 +188,10 @@ class SessionView:
         if tip.id != node.id and tip.status == "failed" and tip.error:
             ending = [Notice("error", tip.error, "ctrl+r tries again")]
         if self.run is None and self.session.tree.is_interrupted(tip.id):
-            ending.append(Notice("info", "interrupted before it was answered", "c goes on"))
+            reason = "interrupted before it was answered"
+            if any((result.data or {}).get("decision") == "limit" for result in _results_of(tip)):
+                reason = "the limit of steps is reached"
+            ending.append(Notice("info", reason, "c goes on"))
         if other := self._elsewhere():
             messages = "message continues" if other == 1 else "messages continue"
             ending.append(Notice("info", f"⑂ {other} {messages} on other branches", "t tree"))
@@ -226,6 +229,10 @@ def _files(blocks: Iterable[object]) -> Notice:
     return Notice(
         "info", "\n".join(f"▪ {safe_line(name_of(file), 60)} · {facts_of(file)}" for file in files)
     )
+
+
+def _results_of(tip: Node) -> tuple[ToolResult, ...]:
+    return tip.message.tool_results if tip.kind == "results" else ()
 
 
 def _plain_part(block: object) -> list[Part]:
