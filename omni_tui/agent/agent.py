@@ -182,7 +182,7 @@ class Agent(Hooks):
     @property
     def messages(self) -> tuple[Message, ...]:
         """The committed history; a turn under way is not in it."""
-        return tuple(self._engine.history[: self._engine.committed])
+        return self._engine.messages
 
     @property
     def partial(self) -> Accumulator | None:

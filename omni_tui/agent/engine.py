@@ -136,6 +136,11 @@ class Engine:
         run.task.get_loop().call_soon(run.task.cancel)
         return True
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is committed of the history."""
+        return tuple(self.history[: self.committed])
+
     async def close(self) -> None:
         """Cancel what goes on and what waits, and wait for the end."""
         is_first, self.is_closed = not self.is_closed, True

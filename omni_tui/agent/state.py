@@ -70,11 +70,10 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
 
 def snapshot_of(engine: Engine) -> Snapshot:
     """The state of an agent now."""
-    history, committed = engine.history, engine.committed
     return Snapshot(
         status=engine.status,
-        messages=tuple(history[:committed]),
-        pending=tuple(history[committed:]),
+        messages=engine.messages,
+        pending=tuple(engine.history[engine.committed :]),
         partial=engine.accumulator.message() if engine.accumulator else None,
         paused=engine.paused,
         waiting=tuple(run.id for run in engine.queue.runs),
@@ -100,7 +99,7 @@ def export_of(engine: Engine) -> Export:
     """What an agent has committed by now."""
     return Export(
         id=engine.context.session_id,
-        messages=tuple(engine.history[: engine.committed]),
+        messages=engine.messages,
         usage=engine.usage,
         metadata={
             "status": engine.status,

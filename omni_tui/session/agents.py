@@ -34,9 +34,9 @@ def make_agent(
     `hooks` and `tools` come to those of the set-up. The session's rules decide before the hooks.
     """
     setup = session.setup
-    may_delegate = home is not None and session.record.depth + 1 < setup.max_depth
-    tasks = (task_tool(branch, home),) if home is not None and may_delegate else ()
-    tools = (*tasks, *setup.tools, *tools)
+    tools = (*setup.tools, *tools)
+    if home is not None and session.record.depth + 1 < setup.max_depth:
+        tools = (task_tool(branch, home), *tools)
     guards = (
         (Approval(session.permissions, {tool.name: tool for tool in tools}),)
         if session.permissions is not None

@@ -134,7 +134,7 @@ class Session:
         tip = self.tree.head if at is msgspec.UNSET else at
         busy = None if tip is None else self.run_at(tip)
         if busy is None and self.is_halted and when_busy != "queue":
-            raise HaltedError("The session is halted.", hint="unhalt it first", status="halted")
+            raise _halted()
         if busy is None:
             busy = next((frozen for frozen in self._frozen if frozen.tip == tip), None)
         if content is None or busy is None or when_busy == "reject" or hooks or tools:
@@ -243,7 +243,7 @@ class Session:
         if self._closed:
             raise AgentError("The session is closed.")
         if self.is_halted and (content is None or go_there):
-            raise HaltedError("The session is halted.", hint="unhalt it first", status="halted")
+            raise _halted()
         # A prompt may be answered several times at once: every answer is a branch of its own.
         is_shared = tip is None or (content is None and self.tree[tip].kind == "prompt")
         if tip is not None and not is_shared and (busy := self.run_at(tip)):
@@ -426,3 +426,7 @@ class Session:
             subscription.close()
         if self._owns_registry:
             await self._registry.close()
+
+
+def _halted() -> HaltedError:
+    return HaltedError("The session is halted.", hint="unhalt it first", status="halted")

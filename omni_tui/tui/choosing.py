@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.model_info import ModelInfo
-from omni_tui.llm.providers.base import ThinkingLevel
+from omni_tui.llm.providers.base import THINKING_LEVELS, ThinkingLevel
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-LEVELS: tuple[ThinkingLevel, ...] = get_args(ThinkingLevel)
-"""How much a model may be asked to think, from the least."""
 DEFAULT = "default"
 """Stands for what the settings say, or the model itself."""
 
@@ -126,7 +124,7 @@ class Choosing(Base):
             return
         session = self.session
         choices = [Choice(DEFAULT, DEFAULT, default_level(session) or "")]
-        choices += [Choice(level, level) for level in LEVELS]
+        choices += [Choice(level, level) for level in THINKING_LEVELS]
         dialog = ChooseDialog("thinking", choices, own_level(session) or DEFAULT)
         chosen = await self.push_screen_wait(dialog)
         if chosen is not None:
@@ -140,7 +138,7 @@ class Choosing(Base):
         elif (level := level_of(wanted)) is not None:
             self.run_worker(self._use_effort(level), group="model", exclusive=True)
         else:
-            there = ", ".join((DEFAULT, *LEVELS))
+            there = ", ".join((DEFAULT, *THINKING_LEVELS))
             words = f"there is no level {safe_line(word, 40)}; there are {there}"
             self.notify(safe_line(words), severity="error", markup=False)
 
@@ -176,7 +174,7 @@ class Choosing(Base):
 
 def level_of(word: str) -> ThinkingLevel | None:
     """The level of this name; `None` for any other word."""
-    return next((level for level in LEVELS if level == word), None)
+    return next((level for level in THINKING_LEVELS if level == word), None)
 
 
 def own_level(session: Session) -> ThinkingLevel | None:

@@ -189,7 +189,8 @@ class SessionView:
             ending = [Notice("error", tip.error, "ctrl+r tries again")]
         if self.run is None and self.session.tree.is_interrupted(tip.id):
             reason = "interrupted before it was answered"
-            if any((result.data or {}).get("decision") == "limit" for result in _results_of(tip)):
+            decisions = [(result.data or {}).get("decision") for result in tip.message.tool_results]
+            if "limit" in decisions:
                 reason = "the limit of steps is reached"
             ending.append(Notice("info", reason, "c goes on"))
         if other := self._elsewhere():
@@ -229,10 +230,6 @@ def _files(blocks: Iterable[object]) -> Notice:
     return Notice(
         "info", "\n".join(f"▪ {safe_line(name_of(file), 60)} · {facts_of(file)}" for file in files)
     )
-
-
-def _results_of(tip: Node) -> tuple[ToolResult, ...]:
-    return tip.message.tool_results if tip.kind == "results" else ()
 
 
 def _plain_part(block: object) -> list[Part]:

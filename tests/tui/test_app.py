@@ -45,6 +45,17 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen")
 
 
+def rule(app: OmniApp) -> str:
+    """The line over the composer."""
+    return app.chat._rule.render_line(0).text
+
+
+def shown(app: OmniApp) -> str:
+    """The conversation, as far as it is in view."""
+    transcript = app.chat.transcript
+    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
+
+
 async def say(pilot: Pilot[None], app: OmniApp, text: str) -> None:
     app.chat.composer.write(text)
     await pilot.press("enter")

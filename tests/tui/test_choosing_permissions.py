@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_app import WRITE, make_app, say, until
+from test_app import WRITE, make_app, rule, say, until
 from textual.pilot import Pilot
 
 from omni_tui.tui.app import OmniApp
 from omni_tui.tui.dialogs.choose import ChooseDialog
-
-
-def rule(app: OmniApp) -> str:
-    return app.chat._rule.render_line(0).text
 
 
 async def open_permissions(pilot: Pilot[None], app: OmniApp) -> ChooseDialog:

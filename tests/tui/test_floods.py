@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_app import make_app, say, until
+from test_app import make_app, say, shown, until
 
 from omni_tui.llm.providers.scripted import Say
 from omni_tui.tui.widgets.transcript.blocks import Piece
@@ -36,9 +36,8 @@ async def test_a_reply_that_is_whole_is_not_laid_out_again(
     app = make_app([[Say("".join(paragraphs), chunk=16, delay=0.001)]], tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:
         await say(pilot, app, "Go on")
-        transcript = app.chat.transcript
         await until(pilot, lambda: len(app.session.tree) == 2 and not app.session.runs)
-        await until(pilot, lambda: "Paragraph 399 of many." in shown(transcript))
+        await until(pilot, lambda: "Paragraph 399 of many." in shown(app))
         again = [text for text in paragraphs if rendered[text] > 1]
         assert all(rendered[text] for text in paragraphs[:-1])
         assert len(again) < len(paragraphs) // 4
@@ -66,10 +65,3 @@ async def test_a_flood_of_letters_is_painted_a_few_times_and_kept_whole(
         assert app.session.tree[2].message.text == text
         assert painted < len(text) // 50
         await app.manager.shut_down()
-
-
-def shown(transcript: Transcript) -> str:
-    """The text in view."""
-    return "\n".join(
-        strip.text for strip in map(transcript.render_line, range(transcript.size.height))
-    )

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_app import make_app, say, until
+from test_app import make_app, rule, say, until
 
 from omni_tui.llm.providers.scripted import Say
-from omni_tui.tui.app import OmniApp
-
-
-def rule(app: OmniApp) -> str:
-    return app.chat._rule.render_line(0).text
 
 
 async def test_a_halt_ends_with_the_turn_and_holds_what_is_written(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_app import say, until
+from test_app import say, shown, until
 
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import Call, ScriptedProvider
@@ -28,14 +28,10 @@ async def test_the_limit_of_steps_is_said_and_a_key_goes_on(tmp_path: Path) -> N
         await say(pilot, app, "Look")
         await until(pilot, lambda: len(app.session.tree) == 3 and not app.session.runs)
 
-        def view() -> str:
-            transcript = app.chat.transcript
-            return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
-
-        await until(pilot, lambda: "the limit of steps is reached" in view())
-        assert "interrupted" not in view()
+        await until(pilot, lambda: "the limit of steps is reached" in shown(app))
+        assert "interrupted" not in shown(app)
         await pilot.press("escape", "c")
         await until(pilot, lambda: len(app.session.tree) == 4 and not app.session.runs)
         assert app.session.tree[4].message.text == "All done."
-        await until(pilot, lambda: "the limit of steps" not in view())
+        await until(pilot, lambda: "the limit of steps" not in shown(app))
         await app.manager.shut_down()

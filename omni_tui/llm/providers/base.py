@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import msgspec
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from omni_tui.llm.model_info import ModelInfo
 
 ThinkingLevel: TypeAlias = Literal["off", "low", "medium", "high", "xhigh", "max"]
+THINKING_LEVELS: tuple[ThinkingLevel, ...] = get_args(ThinkingLevel)
+"""From the least to the most."""
 CacheHint: TypeAlias = Literal["short", "long"]
 
 MAX_NESTING = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from acp import schema
@@ -12,7 +12,7 @@ from acp import schema
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.offers import Offer
-from omni_tui.llm.providers.base import ThinkingLevel
+from omni_tui.llm.providers.base import THINKING_LEVELS
 from omni_tui.serve.acp.faults import bad_params
 from omni_tui.session.session import Session
 from omni_tui.tools.permissions import Mode
@@ -29,7 +29,6 @@ _MODES: MappingProxyType[Mode, tuple[str, str]] = MappingProxyType(
         "yolo": ("Yolo", "Nothing is asked; deny rules still hold"),
     }
 )
-_LEVELS: tuple[ThinkingLevel, ...] = get_args(ThinkingLevel)
 
 
 def modes(session: Session) -> schema.SessionModeState | None:
@@ -61,7 +60,7 @@ def options(
         own = session.options.thinking_level if THINKING in session.record.options else None
         usual = session.setup.options.thinking_level
         choices = [_choice(DEFAULT, f"Default ({usual})" if usual else "Default")]
-        choices += [_choice(level, level.capitalize()) for level in _LEVELS]
+        choices += [_choice(level, level.capitalize()) for level in THINKING_LEVELS]
         made.append(_select(THINKING, "Thinking", own or DEFAULT, choices, "thought_level"))
     return made
 
@@ -78,7 +77,7 @@ def choose(session: Session, registry: ProviderRegistry, option: str, value: Any
         session.set_model(registry.resolve(value))
     elif option == THINKING and value == DEFAULT:
         session.set_options(thinking=msgspec.UNSET)
-    elif option == THINKING and value in _LEVELS:
+    elif option == THINKING and value in THINKING_LEVELS:
         session.set_options(thinking=value)
     else:
         raise bad_params(f"{safe_line(option, 60)} cannot be {safe_line(str(value), 60)!r}")

@@ -15,8 +15,7 @@ from textual.widgets.option_list import Option
 
 from omni_tui.llm.model_info import ModelInfo, count_of, prices_of
 from omni_tui.llm.offers import Offer, matching
-from omni_tui.llm.providers.base import ThinkingLevel
-from omni_tui.tui.choosing import LEVELS
+from omni_tui.llm.providers.base import THINKING_LEVELS, ThinkingLevel
 from omni_tui.tui.dialogs.base import Dialog
 from omni_tui.tui.safe_content import safe_label
 from omni_tui.tui.widgets.rows import Row, RowList, column_widths
@@ -177,7 +176,7 @@ class ChooseModelDialog(Dialog[ModelChoice | None]):
 
     def action_level(self, step: int) -> None:
         """Have the model think more or less."""
-        levels = (None, *LEVELS)
+        levels = (None, *THINKING_LEVELS)
         place = levels.index(self._level) + step
         self._level = levels[max(0, min(place, len(levels) - 1))]
         self._show_level()
