@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from omni_tui.session.store import MemoryStore, SQLiteStore, Store
 
+pytest.register_assert_rewrite("omni_tui.session.store.conformance")
+
+DURABLE = ["sqlite"]
+"""The adapters that outlive their process: what `opener` knows how to open."""
+
+
+def opener(adapter: str, request: pytest.FixtureRequest) -> Callable[[], Store]:
+    """A function that makes a store of this kind at the place of the test."""
+    tmp_path: Path = request.getfixturevalue("tmp_path")
+    return {"sqlite": lambda: SQLiteStore(tmp_path / "sessions.db")}[adapter]
+
+
+@pytest.fixture(params=DURABLE)
+def open_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    """Opens each durable adapter as often as it is called, at the same place."""
+    return opener(request.param, request)
+
+
+@pytest.fixture(params=["memory", *DURABLE])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Each adapter, empty; the conformance suite runs on all of them."""
+    if request.param == "memory":
+        made: Store = MemoryStore()
+    else:
+        made = opener(request.param, request)()
+    yield made
+    await made.close()
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "sessions.db"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Store]:
-    """Each adapter; the conformance suite runs on all of them."""
-    made: Store = MemoryStore() if request.param == "memory" else SQLiteStore(path)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
