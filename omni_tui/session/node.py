@@ -11,11 +11,22 @@ from omni_tui.core.messages import Message, Role, Text, decode_message, encode_m
 from omni_tui.core.stream import StopReason
 from omni_tui.core.usage import Usage
 
-Kind: TypeAlias = Literal["prompt", "reply", "calls", "results"]
+Kind: TypeAlias = Literal["prompt", "reply", "calls", "results", "summary"]
 """What a node is to its turn: a user message, an assistant message that ends the turn, one that
-asks for tools, and the user message with the tools' results."""
+asks for tools, and the user message with the tools' results. A summary is in no turn: it stands
+beside the path, for all of it up to its parent."""
 
 Status: TypeAlias = Literal["done", "cancelled", "failed"]
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the words of a node were first said."""
+
+    node_id: int
+    session_id: str | None = None
+    """`None`: this session."""
+    how: Literal["edit", "graft", "fork", "import"]
+    """A person rewrote that node's words; the others are copies."""
 
 
 class Facts(TypedDict, total=False):
@@ -30,6 +41,7 @@ class Facts(TypedDict, total=False):
     created_at: datetime
     duration_ms: int | None
     label: str | None
+    origin: Origin | None
 
 
 def kind_of(message: Message) -> Kind:
@@ -53,9 +65,11 @@ class Node:
         "duration_ms",
         "error",
         "id",
+        "is_pruned",
         "kind",
         "label",
         "model",
+        "origin",
         "parent_id",
         "run_id",
         "status",
@@ -81,6 +95,10 @@ class Node:
     """Milliseconds the step took, on the monotonic clock."""
     label: str | None
     """A name a person gave this point."""
+    is_pruned: bool
+    """A person hid it, with all below it. A summary that is hidden is not used."""
+    origin: Origin | None
+    """Where it was copied from; `None` where it was said here first."""
     _message: Message | None
     _raw: bytes | None
 
@@ -99,6 +117,8 @@ class Node:
         created_at: datetime | None = None,
         duration_ms: int | None = None,
         label: str | None = None,
+        is_pruned: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         """Make a node from a message, or from stored JSON with its kind and time beside it."""
         self.id = id
@@ -117,6 +137,8 @@ class Node:
         self.created_at = created_at or self.message.created_at
         self.duration_ms = duration_ms
         self.label = label
+        self.is_pruned = is_pruned
+        self.origin = origin
 
     @property
     def message(self) -> Message:

@@ -49,6 +49,12 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the tool use in that message."""
     depth: int = 0
     """How many sessions stand above this one."""
+    origin_id: str | None = None
+    """The session this one was forked from; it may be gone."""
+    origin_node: int | None = None
+    """The message there at which it was."""
+    partials: dict[str, Any] = {}
+    """Replies that were being written, by run: `partials.Partial` as JSON values."""
     created_at: datetime = msgspec.field(default_factory=now)
     updated_at: datetime = msgspec.field(default_factory=now)
 
@@ -64,6 +70,7 @@ class State(TypedDict, total=False):
     cwd: str | None
     drafts: dict[str, str]
     approvals: tuple[str, ...]
+    partials: dict[str, Any]
 
 
 class StoredSession(msgspec.Struct, frozen=True):
@@ -84,7 +91,7 @@ class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     nodes: int
     branches: int
-    """How many tips the tree has."""
+    """How many tips the tree has, hidden ones too."""
     preview: str
     """The head's words as one safe line, empty if it has none."""
     cost: float

@@ -26,11 +26,11 @@ from omni_tui.session.store.hits import (
 from omni_tui.session.store.words import Query, spaced
 
 _TRIGGERS = """
-CREATE TEMP TRIGGER words_in AFTER INSERT ON main.nodes BEGIN
+CREATE TEMP TRIGGER words_in AFTER INSERT ON main.nodes WHEN new.kind <> 'summary' BEGIN
   INSERT INTO message_words (rowid, words)
     SELECT new.seq, w FROM (SELECT words(new.message) AS w) WHERE w <> '';
 END;
-CREATE TEMP TRIGGER words_out AFTER DELETE ON main.nodes BEGIN
+CREATE TEMP TRIGGER words_out AFTER DELETE ON main.nodes WHEN old.kind <> 'summary' BEGIN
   INSERT INTO message_words (message_words, rowid, words)
     SELECT 'delete', old.seq, w FROM (SELECT words(old.message) AS w) WHERE w <> '';
 END;

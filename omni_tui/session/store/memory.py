@@ -198,6 +198,8 @@ def _title_hits(query: Query, records: Iterable[SessionRecord]) -> list[Scored]:
 
 
 def _message_hit(query: Query, record: SessionRecord, row: rows.Row) -> Scored | None:
+    if row[_COLUMN["kind"]] == "summary":
+        return None
     message = decode_message(row[_COLUMN["message"]])
     if not query.matches(message.text):
         return None
@@ -214,7 +216,8 @@ def _message_hit(query: Query, record: SessionRecord, row: rows.Row) -> Scored |
 
 def _summary(session: _Session) -> SessionSummary:
     record = rows.record_from(tuple(session.record.values()))
-    parents = {row[_COLUMN["parent_id"]] for row in session.nodes.values()} - {None}
+    said = [row for row in session.nodes.values() if row[_COLUMN["kind"]] != "summary"]
+    parents = {row[_COLUMN["parent_id"]] for row in said} - {None}
     head = None if session.head is None else session.nodes[session.head]
     return SessionSummary(
         id=record.id,
@@ -223,8 +226,8 @@ def _summary(session: _Session) -> SessionSummary:
         cwd=record.cwd,
         created_at=record.created_at,
         updated_at=record.updated_at,
-        nodes=len(session.nodes),
-        branches=len(session.nodes) - len(parents),
+        nodes=len(said),
+        branches=len(said) - len(parents),
         preview="" if head is None else preview_of(decode_message(head[_COLUMN["message"]])),
         cost=sum(row[_COLUMN["cost"]] or 0.0 for row in session.nodes.values()),
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from omni_tui.core.messages import scrub
 from omni_tui.core.usage import Usage
-from omni_tui.session.node import Node
+from omni_tui.session.node import Node, Origin
 from omni_tui.session.store.base import SessionRecord
 from omni_tui.session.tree import Tree
 
@@ -38,10 +38,12 @@ NODE_COLUMNS = (
     "cache_read",
     "cache_write",
     "cost",
+    "pruned",
+    "origin",
     "message",
 )
 
-_JSON = frozenset({"options", "drafts", "approvals"})
+_JSON = frozenset({"options", "drafts", "approvals", "partials"})
 
 
 def record_value(column: str, value: Any) -> Any:
@@ -87,6 +89,8 @@ def node_row(node: Node) -> Row:
         moment_text(node.created_at),
         node.duration_ms,
         *((None,) * 5 if usage is None else msgspec.structs.astuple(usage)),
+        int(node.is_pruned),
+        None if node.origin is None else msgspec.json.encode(node.origin).decode(),
         node.raw.decode("utf-8", "replace"),
     )
 
@@ -127,6 +131,8 @@ def _node_from(row: Row) -> tuple[Node, int | None]:
         cache_read,
         cache_write,
         cost,
+        pruned,
+        origin,
         message,
         cursor,
     ) = row
@@ -157,8 +163,17 @@ def _node_from(row: Row) -> tuple[Node, int | None]:
         created,
         duration_ms,
         label,
+        bool(pruned),
+        None if origin is None else _origin(origin),
     )
     return node, cursor
+
+
+def _origin(text: str) -> Origin | None:
+    try:
+        return msgspec.json.decode(text, type=Origin)
+    except msgspec.DecodeError:
+        return None
 
 
 def moment_text(value: datetime) -> str:

@@ -17,7 +17,7 @@ from omni_tui.session.store.migrations import load_steps
 APPLICATION_ID = 0x4F4D4E49
 """Marks a SQLite file as ours ("OMNI")."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The `user_version` this program writes."""
 
 _MAGIC = b"SQLite format 3\0"

@@ -1,4 +1,4 @@
--- The database of omni-tui, version 3. You may query it while the program runs; change it only while
+-- The database of omni-tui, version 4. You may query it while the program runs; change it only while
 -- it does not. Times are UTC, ISO 8601 with milliseconds, so that they sort as text. JSON columns work
 -- with SQLite's functions:
 --
@@ -30,7 +30,10 @@ CREATE TABLE sessions (
   parent_id       TEXT REFERENCES sessions (id) ON DELETE CASCADE, -- whose sub-agent it is, if any
   parent_node     INTEGER,                     -- the message there that asked for it
   parent_use      TEXT,                        -- and the id of the tool use in that message
-  depth           INTEGER NOT NULL DEFAULT 0   -- how many sessions stand above it
+  depth           INTEGER NOT NULL DEFAULT 0,  -- how many sessions stand above it
+  origin_id       TEXT,                        -- the session it was forked from, which may be gone,
+  origin_node     INTEGER,                     -- and the message there
+  partials        TEXT NOT NULL DEFAULT '{}'   -- JSON object: replies being written, by run
 ) STRICT;
 
 CREATE INDEX sessions_by_update ON sessions (updated_at, id) WHERE parent_id IS NULL;
@@ -38,14 +41,15 @@ CREATE INDEX sessions_by_update ON sessions (updated_at, id) WHERE parent_id IS 
 CREATE INDEX sessions_by_parent ON sessions (parent_id, parent_node) WHERE parent_id IS NOT NULL;
 
 -- One row a message. Siblings are the versions of one moment; the active path leads from a root to
--- sessions.head. Ids count up within a session, and that is the order things happened in.
+-- sessions.head. Ids count up within a session, and that is the order things happened in. A summary
+-- stands for the path from its root to its parent; it is on no path itself.
 CREATE TABLE nodes (
   seq          INTEGER PRIMARY KEY,            -- stable across VACUUM
   session_id   TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
   id           INTEGER NOT NULL,
   parent_id    INTEGER,                        -- NULL: a root
   cursor       INTEGER,                        -- the child last chosen
-  kind         TEXT NOT NULL CHECK (kind IN ('prompt', 'reply', 'calls', 'results')),
+  kind         TEXT NOT NULL CHECK (kind IN ('prompt', 'reply', 'calls', 'results', 'summary')),
   status       TEXT NOT NULL CHECK (status IN ('done', 'cancelled', 'failed')),
   error        TEXT,                           -- why the run failed that ended here
   label        TEXT,                           -- a name a person gave
@@ -59,13 +63,15 @@ CREATE TABLE nodes (
   cache_read   INTEGER,
   cache_write  INTEGER,
   cost         REAL,                           -- US dollars; null if the price is unknown
+  pruned       INTEGER NOT NULL DEFAULT 0,     -- 1: a person hid it, and with it all below
+  origin       TEXT,                           -- JSON object: node_id, session_id, how it came from there
   message      TEXT NOT NULL,                  -- JSON: role, content blocks, created_at
   UNIQUE (session_id, id),
   FOREIGN KEY (session_id, parent_id) REFERENCES nodes (session_id, id) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 
 -- Finds children, and counts nodes, tips and cost for a list of sessions without reading a message.
-CREATE INDEX nodes_by_parent ON nodes (session_id, parent_id, cost);
+CREATE INDEX nodes_by_parent ON nodes (session_id, parent_id, cost, kind);
 
 -- The words of what people and models said (not of thinking or of what tools wrote), by nodes.seq:
 --

@@ -57,15 +57,15 @@ INSERT INTO nodes (session_id, {_NODE}) VALUES (?, {", ".join("?" * len(rows.NOD
 ON CONFLICT (session_id, id) DO UPDATE SET
   status = excluded.status, error = excluded.error, label = excluded.label,
   input = excluded.input, output = excluded.output, cache_read = excluded.cache_read,
-  cache_write = excluded.cache_write, cost = excluded.cost
+  cache_write = excluded.cache_write, cost = excluded.cost, pruned = excluded.pruned
 WHERE created_at = excluded.created_at AND run_id IS excluded.run_id AND kind = excluded.kind
 """
 
 # Each count walks its part of the covering index; one grouped join took four times as long.
 _LIST = """
 SELECT id, title, model, cwd, created_at, updated_at,
-  (SELECT count(*) FROM nodes WHERE session_id = s.id),
-  (SELECT count(DISTINCT parent_id) FROM nodes WHERE session_id = s.id),
+  (SELECT count(*) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
+  (SELECT count(DISTINCT parent_id) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
   (SELECT total(cost) FROM nodes WHERE session_id = s.id),
   (SELECT CAST(message AS BLOB) FROM nodes WHERE session_id = s.id AND id = s.head)
 FROM sessions AS s WHERE parent_id IS NULL {after} ORDER BY updated_at DESC, id DESC LIMIT ?

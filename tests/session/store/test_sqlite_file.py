@@ -252,7 +252,7 @@ async def test_a_newer_file_is_refused_and_untouched(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = digest(path)
-    with pytest.raises(StoreVersionError, match=r"version 99, this program knows 3") as caught:
+    with pytest.raises(StoreVersionError, match=r"version 99, this program knows 4") as caught:
         await SQLiteStore(path).open()
     assert str(path) in str(caught.value)
     assert digest(path) == before

@@ -24,6 +24,9 @@ VERSION_2 = Path(__file__).with_name("version_2.sql")
 """A file that version 2 wrote: a session with two branches, and one of its sub-agent, in which a
 message is damaged."""
 
+VERSION_3 = Path(__file__).with_name("version_3.sql")
+"""The same sessions as version 3 wrote them, with their words."""
+
 FULL, EMPTY = "A" * 22, "B" * 22
 
 STEPS = {
@@ -146,6 +149,29 @@ async def test_what_version_2_wrote_is_found_by_its_words(path: Path) -> None:
     with connect(path) as connection:
         connection.execute("INSERT INTO message_words (message_words) VALUES ('integrity-check')")
         assert connection.execute("SELECT count(*) FROM message_words_docsize").fetchone() == (0,)
+
+
+async def test_what_version_3_wrote_takes_summaries_and_hidden_branches(path: Path) -> None:
+    with connect(path) as connection:
+        connection.executescript(VERSION_3.read_text("utf-8"))
+        seqs = connection.execute("SELECT seq, session_id, id FROM nodes ORDER BY seq").fetchall()
+    above = "A" * 22
+    async with SQLiteStore(path) as store:
+        tree = (await store.load(above)).tree
+        assert not any(node.is_pruned or node.origin for node in tree.nodes.values())
+        tree.summarize(Message.user("They spoke of fuji."), covers=1)
+        tree.prune(5)
+        await store.save_tree(above, tree.take_changes())
+        again = (await store.load(above)).tree
+        assert again.pruned(1) + again.pruned(4) == (5,)
+        assert again.summary_for(4) == tree.summary_for(4) is not None
+        found = await store.search("fuji")
+        assert {(hit.session_id, hit.node_id) for hit in found} == {(above, 4), ("B" * 22, 2)}
+    assert version_of(path.with_name("sessions.db.v3.bak")) == 3
+    with connect(path) as connection:
+        now = connection.execute("SELECT seq, session_id, id FROM nodes ORDER BY seq").fetchall()
+        assert now[: len(seqs)] == seqs
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 async def test_a_migrated_file_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
