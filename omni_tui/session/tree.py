@@ -150,8 +150,14 @@ class Tree(Structure):
         """Make this node the head and choose it, and all above it, at every parent.
 
         `None` clears the path, so that the next message starts a new root; nodes and cursors stay.
+        What is hidden on the way is shown again. A summary stands for the node it covers.
         """
+        if node_id is not None and self[node_id].kind == "summary":
+            node_id = self[node_id].parent_id
         path = list(self.path_to(node_id))
+        if self._hidden:
+            for step in path:
+                self.restore(step)
         for step in path:
             self._choose(step)
         if path != self._path:
