@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,28 +42,41 @@ def transaction(connection: sqlite3.Connection, mode: str = "IMMEDIATE") -> Iter
         raise
 
 
+def side_files(path: Path) -> tuple[Path, Path]:
+    """SQLite's log of a database, and its index of that: beside the file, while it is in use."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
 def make_private(path: Path) -> None:
     """Create the file (0600) and the folders above it that are missing (0700), whatever the umask.
 
-    SQLite gives its side files the mode of the database. Raises `OSError`.
+    SQLite gives its side files the mode of the database. A file that is there is not opened: to
+    close it would take the locks from all connections this process has to it. Raises `OSError`.
     """
+    path = path.resolve()  # a link may lead to a file that is still to be made
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        status = os.fstat(descriptor)
-        if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        return
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no file")
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        path.chmod(0o600)
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def check_header(path: Path) -> None:
     """Refuse what is not ours or newer, without SQLite touching the file.
 
-    Raises `StoreVersionError`, `StoreUnavailableError` or `OSError`.
+    One with a log beside it may be in use, perhaps by this process: see `make_private`. It is left
+    to `check_version`. Raises `StoreVersionError`, `StoreUnavailableError` or `OSError`.
     """
+    if side_files(path)[0].exists():
+        return
     with path.open("rb") as file:
         header = file.read(100)
     if not header:

@@ -1,7 +1,7 @@
 """Sessions in one SQLite file, the default store.
 
-One thread writes and one reads, each with its connection, so that the event loop never waits for a
-disk and a long read never delays a commit. Several processes may share the file.
+One thread writes and a few read, each with its connection, so that the event loop never waits for a
+disk and a long read delays neither a commit nor another read. Several processes may share the file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -16,9 +17,14 @@ from typing import Self, Unpack
 import msgspec
 from msgspec import UNSET
 
-from omni_tui.core.errors import AlreadyExistsError, SessionLockedError, StoreError
+from omni_tui.core.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    SessionLockedError,
+    StoreError,
+)
 from omni_tui.core.messages import decode_message, now
-from omni_tui.session.store import full_text, rows, schema
+from omni_tui.session.store import full_text, mounts, rows, schema
 from omni_tui.session.store.base import (
     Page,
     SessionRecord,
@@ -30,13 +36,16 @@ from omni_tui.session.store.base import (
     pick,
     preview_of,
 )
-from omni_tui.session.store.connection import ConnectionThread
+from omni_tui.session.store.connection import ConnectionPool, Identity, identity
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.lease import Holder, this_process
 from omni_tui.session.tree import Changes
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that is writing."""
+
+READERS = 3
+"""How many reads go on at once; the next waits for one of them."""
 
 _RECORD = ", ".join(rows.RECORD_COLUMNS)
 _NODE = ", ".join(rows.NODE_COLUMNS)
@@ -101,8 +110,13 @@ class SQLiteStore:
         self.path = Path(path)
         self.notice = None
         self._leases: set[str] = set()
-        self._writer = ConnectionThread("store-writer", self.path, self._open_writer)
-        self._reader = ConnectionThread("store-reader", self.path, self._open_reader)
+        self._lost: set[str] = set()
+        """Sessions whose leases, and perhaps more, were in a file that is no longer there."""
+        self._logs: dict[Path, Identity | None] = {}
+        self._writer = ConnectionPool(
+            "store-writer", self.path, self._open_writer, leave=self._leave
+        )
+        self._readers = ConnectionPool("store-reader", self.path, self._open_reader, size=READERS)
 
     async def open(self) -> None:
         """Open the file now rather than at the first use, creating or migrating it."""
@@ -127,9 +141,16 @@ class SQLiteStore:
     # Opening
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,  # the pool gives it to one thread at a time
+        )
 
     def _open_writer(self) -> sqlite3.Connection:
+        mounts.refuse_network(self.path)
         schema.make_private(self.path)
         schema.check_header(self.path)
         connection = self._connect()
@@ -145,6 +166,7 @@ class SQLiteStore:
             schema.prepare(connection, self.path)
             full_text.add_words(connection)
             full_text.keep_up(connection)
+            self._logs = {file: identity(file) for file in schema.side_files(self.path)}
         except BaseException:
             connection.close()
             raise
@@ -155,6 +177,29 @@ class SQLiteStore:
         connection = self._connect()
         connection.execute("PRAGMA query_only = ON")
         return connection
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """Give up a file that was removed or replaced; what is open must be stored anew."""
+        self._lost |= self._leases
+        self._leases.clear()
+        ours = {file: one for file, one in self._logs.items() if one and identity(file) == one}
+        # The log goes into the file it belongs to, wherever that is, and out of the way: the one
+        # now in its place must not be read with it. Other processes find it gone.
+        try:
+            with closing(connection):
+                if ours:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            for file in ours:
+                file.unlink(missing_ok=True)
+
+    def _require_known(self, id: str) -> None:
+        if id in self._lost:
+            raise NotFoundError(
+                f"{self.path} was removed or replaced; the session {id} must be stored anew.",
+                hint="create it, claim it, and save all of its tree",
+                id=id,
+            )
 
     # Writing
 
@@ -168,11 +213,13 @@ class SQLiteStore:
                 if record.parent_id is not None and not _exists(connection, record.parent_id):
                     raise not_found(record.parent_id)
                 connection.execute(_CREATE, rows.record_row(record))
+            self._lost.discard(record.id)
 
         await self._writer.run(job)
 
     async def save_tree(self, id: str, changes: Changes) -> None:
         def job(connection: sqlite3.Connection) -> None:
+            self._require_known(id)
             with schema.transaction(connection):
                 holder = _holder(connection, id)
                 if holder is not None and holder != this_process() and not holder.is_gone:
@@ -186,6 +233,7 @@ class SQLiteStore:
         assignments = ", ".join(f"{column} = ?" for column in values)
 
         def job(connection: sqlite3.Connection) -> None:
+            self._require_known(id)
             stored = [rows.record_value(column, value) for column, value in values.items()]
             with schema.transaction(connection):
                 cursor = connection.execute(
@@ -222,7 +270,7 @@ class SQLiteStore:
                 tree = rows.tree_from(nodes, head, root_cursor)
             return StoredSession(rows.record_from(tuple(record)), tree)
 
-        return await self._reader.run(job)
+        return await self._readers.run(job)
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
         after = ""
@@ -235,7 +283,7 @@ class SQLiteStore:
             found = connection.execute(_LIST.format(after=after), (*last, limit))
             return [_summary(*row) for row in found]
 
-        return await self._reader.run(job)
+        return await self._readers.run(job)
 
     async def search(
         self, query: str, *, limit: int = 20, offset: int = 0, session_id: str | None = None
@@ -244,7 +292,7 @@ class SQLiteStore:
             with schema.transaction(connection, "DEFERRED"):
                 return full_text.search(connection, query, limit, offset, session_id)
 
-        return await self._reader.run(job)
+        return await self._readers.run(job)
 
     async def child(self, id: str, node: int, use: str) -> str | None:
         def job(connection: sqlite3.Connection) -> str | None:
@@ -252,17 +300,17 @@ class SQLiteStore:
             found = connection.execute(_CHILD, wanted).fetchone()
             return None if found is None else str(found[0])
 
-        return await self._reader.run(job)
+        return await self._readers.run(job)
 
     async def exists(self, id: str) -> bool:
-        return await self._reader.run(lambda connection: _exists(connection, id))
+        return await self._readers.run(lambda connection: _exists(connection, id))
 
     async def find(self, wanted: str) -> str:
         def job(connection: sqlite3.Connection) -> str:
             known = connection.execute("SELECT id, title, parent_id FROM sessions")
             return pick(known, wanted)
 
-        return await self._reader.run(job)
+        return await self._readers.run(job)
 
     async def latest(self) -> str | None:
         page = await self.list(limit=1)
@@ -275,13 +323,15 @@ class SQLiteStore:
             with schema.transaction(connection):
                 holder = _holder(connection, id)
                 mine = this_process()
-                held = holder is not None and not (holder == mine and id in self._leases)
+                known = id in self._leases or id in self._lost
+                held = holder is not None and not (holder == mine and known)
                 if holder is not None and held and not take_over and not holder.is_gone:
                     raise _locked(id, holder)
                 connection.execute(
                     f"UPDATE sessions SET ({_HOLDER}) = (?, ?, ?) WHERE id = ?", (*mine, id)
                 )
             self._leases.add(id)
+            self._lost.discard(id)
 
         await self._writer.run(job)
 
@@ -306,7 +356,7 @@ class SQLiteStore:
         Any later use raises `StoreUnavailableError`; closing again does nothing.
         """
         try:
-            await self._reader.close()
+            await self._readers.close()
         finally:
             await self._writer.close(
                 lambda connection: self._release(connection, tuple(self._leases))

@@ -49,7 +49,11 @@ class DotfileStore(SQLiteStore):
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"file:{self.path}?vfs=unix-dotfile", uri=True, timeout=5, isolation_level=None
+            f"file:{self.path}?vfs=unix-dotfile",
+            uri=True,
+            timeout=5,
+            isolation_level=None,
+            check_same_thread=False,
         )
 
 
@@ -384,7 +388,7 @@ async def test_a_damaged_file_gives_an_error_of_ours_or_what_can_be_read(path: P
             outcomes.add(str(error.hint))
         finally:
             await store.close()
-    assert any("rescue" in outcome for outcome in outcomes)
+    assert any("omni-tui doctor --db" in outcome for outcome in outcomes)
 
 
 async def test_a_disk_that_is_full_is_said_so_and_what_was_saved_stays(path: Path) -> None:
