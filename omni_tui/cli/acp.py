@@ -16,7 +16,7 @@ from omni_tui.cli.exit_codes import DONE, HANGUP, INTERRUPTED, TERMINATED
 from omni_tui.cli.setup import read_ground
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe
-from omni_tui.session.store.sqlite import SQLiteStore
+from omni_tui.session.store.opening import open_store
 
 _SIGNALS = ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED), (signal.SIGHUP, HANGUP))
 
@@ -49,7 +49,7 @@ async def run(arguments: argparse.Namespace) -> int:
     from omni_tui.serve.acp.service import serve
 
     ground = read_ground(arguments)
-    store = SQLiteStore(ground.database)
+    store = open_store(ground.place)
     async with ground.manager(store) as manager:
         await store.open()
         async with open_lines(*_take_pipes()) as lines:

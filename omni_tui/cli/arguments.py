@@ -27,4 +27,11 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-file", metavar="FILE", type=Path, help="write what goes wrong to this file"
     )
-    parser.add_argument("--db", metavar="FILE", type=Path, help="keep sessions in this file")
+    add_place(parser, "keep sessions there")
+
+
+def add_place(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add `--db`; `database.py` reads what it names."""
+    parser.add_argument(
+        "--db", metavar="PLACE", help=f"{help}: a file, jsonl:FOLDER, memory: or postgres://…"
+    )

@@ -46,6 +46,8 @@ def _say_how_to_return(start: Start, session: Session) -> None:
         return
     if session.saver.error is not None:
         print(f"omni-tui: not saved: {safe(str(session.saver.error))}", file=sys.stderr)
-    database = "" if start.is_default_database else f" --db {shlex.quote(str(start.database))}"
+    if start.place.scheme == "memory":
+        return
+    place = "" if start.is_default_place else f" --db {shlex.quote(start.place.shown)}"
     title = f"  # {safe_line(session.title, 60)}" if session.title else ""
-    print(safe(f"omni-tui{database} --load {shlex.quote(session.id)}") + title)
+    print(safe(f"omni-tui{place} --load {shlex.quote(session.id)}") + title)

@@ -8,20 +8,17 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from omni_tui.cli.arguments import Parser
+from omni_tui.cli.arguments import Parser, add_place
+from omni_tui.cli.database import stored_at
 from omni_tui.cli.exit_codes import DONE
-from omni_tui.config.paths import find_paths
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.node import Node
 from omni_tui.session.store.base import SessionSummary, Store, StoredSession
 from omni_tui.session.store.hits import Hit
-from omni_tui.session.store.memory import MemoryStore
-from omni_tui.session.store.sqlite import SQLiteStore
 
 ID_SHOWN = 8
 """Characters of an id in a line for a person; enough for `--load`."""
@@ -39,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     actions = made.add_subparsers(dest="action", metavar="ACTION")
     every = Parser(add_help=False)
     every.add_argument("--json", action="store_true", default=False, help="write JSON")
-    every.add_argument("--db", metavar="FILE", type=Path, help="the file with the sessions")
+    add_place(every, "where the sessions are")
     many = Parser(add_help=False)
     many.add_argument("--limit", metavar="N", type=_count, default=20, help="at most so many")
     actions.add_parser("list", parents=[every, many], help="the sessions used last")
@@ -69,8 +66,7 @@ async def run(arguments: argparse.Namespace) -> int:
 
     Nothing is created: without a file there are no sessions.
     """
-    path = (arguments.db or find_paths().database).absolute()
-    store: SQLiteStore | MemoryStore = SQLiteStore(path) if path.exists() else MemoryStore()
+    store = stored_at(arguments)
     try:
         if arguments.action == "search":
             await _search(store, " ".join(arguments.query), arguments)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from omni_tui.agent.subagent import MAX_DEPTH
+from omni_tui.cli.database import place_at
 from omni_tui.config.approvals import load_approvals
 from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
@@ -21,7 +22,7 @@ from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import Store
-from omni_tui.session.store.sqlite import SQLiteStore
+from omni_tui.session.store.opening import Place, open_store
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions, Rule
 
@@ -40,8 +41,9 @@ class Start:
     session: Session
     settings: Settings
     paths: Paths
-    database: Path
-    is_default_database: bool
+    place: Place
+    """Where its sessions are kept."""
+    is_default_place: bool
     no_key: bool
     """No provider has a key and no model was named: this is the demo."""
     notices: list[str] = field(default_factory=list)
@@ -68,8 +70,9 @@ class Ground:
     registry: ProviderRegistry
     model: str | None
     """Of new sessions; `None` when none was named and no provider has a key."""
-    database: Path
-    is_default_database: bool
+    place: Place
+    """Where its sessions are kept."""
+    is_default_place: bool
     approval_mode: ApprovalMode
     output: OutputFormat | None = None
     """The shape answers are asked to have."""
@@ -80,13 +83,14 @@ class Ground:
         Reads the approvals stored for the folder; raises `ConfigError` when they cannot be read.
         """
         settings, paths = self.settings, self.paths
+        own = (paths.config_dir, paths.data_dir, paths.state_dir)
         return Setup(
             tools=builtin_tools(),
             permissions=Permissions(
                 cwd,
                 rules=_rules(settings, load_approvals(cwd, paths.approvals_file)),
                 mode=self.approval_mode,
-                own=(paths.config_dir, paths.data_dir, paths.state_dir, self.database),
+                own=(*own, self.place.path) if self.place.path else own,
             ),
             max_steps=settings.tools.max_steps,
             output=self.output,
@@ -125,8 +129,8 @@ def read_ground(arguments: argparse.Namespace, *, output: OutputFormat | None = 
         paths=paths,
         registry=registry,
         model=wanted or registry.default_model(),
-        database=arguments.db.absolute() if arguments.db else paths.database,
-        is_default_database=arguments.db is None,
+        place=place_at(arguments),
+        is_default_place=arguments.db is None,
         approval_mode=arguments.approval_mode or settings.tools.approval_mode,
         output=output,
     )
@@ -140,15 +144,15 @@ async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None 
     Raises any `OmniError` that must end the program before the screen opens.
     """
     ground = read_ground(arguments, output=output)
-    store = SQLiteStore(ground.database)
+    store = open_store(ground.place)
     manager = ground.manager(store, ground.setup(Path.cwd()))
     start = Start(
         manager=manager,
         session=None,  # type: ignore[arg-type]
         settings=ground.settings,
         paths=ground.paths,
-        database=ground.database,
-        is_default_database=ground.is_default_database,
+        place=ground.place,
+        is_default_place=ground.is_default_place,
         no_key=ground.model is None,
         notices=list(ground.settings.notices),
     )

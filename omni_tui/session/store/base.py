@@ -104,6 +104,13 @@ Page: TypeAlias = list[SessionSummary]
 class Store(Protocol):
     """Keeps sessions. `id` is a session's full id; unknown ones raise `NotFoundError`."""
 
+    async def open(self) -> None:
+        """Make sure now that the store can be used, rather than at its first use.
+
+        Raises `StoreUnavailableError` when it cannot, and `StoreVersionError` when a newer version
+        or another program wrote what is there.
+        """
+
     async def create(self, record: SessionRecord) -> None:
         """Store a new session without nodes.
 

@@ -61,6 +61,9 @@ class MemoryStore:
             raise not_found(id)
         return self._sessions[id]
 
+    async def open(self) -> None:
+        """Nothing to open."""
+
     async def create(self, record: SessionRecord) -> None:
         if record.id in self._sessions:
             raise AlreadyExistsError(f"There is a session {record.id} already.", id=record.id)
