@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from omni_tui.core.errors import StoreError, StoreUnavailableError
+from omni_tui.core.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from omni_tui.session.events import Saved, SaveFailed, SessionEvent
-from omni_tui.session.store.base import SessionRecord, Store
-from omni_tui.session.tree import Tree
+from omni_tui.session.store.base import SessionRecord, State, Store
+from omni_tui.session.tree import Changes, Tree
 
 RETRY_AFTER = 2.0
 """Seconds until a refused write is tried again, if nothing else asks for one before."""
@@ -38,6 +43,8 @@ class Saver:
         self._record = record
         self._publish = publish
         self._stored = self._leased = stored
+        self._anew = False
+        """Whether all of it must be written, for the store has lost it."""
         self._state: dict[str, Any] = {}
         self._dirty = False
         self._owes_saved = False
@@ -120,11 +127,27 @@ class Saver:
 
     async def _write(self) -> None:
         """Write once; nothing is lost when it raises."""
+        try:
+            await self._write_due()
+        except NotFoundError:
+            if not self._stored:
+                raise  # it is the session above that is not stored
+            # What was stored is gone: the file was removed, or an older copy took its place.
+            self._stored = self._leased = False
+            self._anew = True
+            await self._write_due()
+
+    async def _write_due(self) -> None:
         if not self._stored:
             if not len(self._tree):
                 return
             self._state = {}  # the record holds all that came till now, not what comes meanwhile
-            await self._store.create(self._record)
+            try:
+                await self._store.create(self._record)
+            except AlreadyExistsError:
+                if not self._anew:
+                    raise
+                self._state = {name: getattr(self._record, name) for name in State.__annotations__}
             self._stored = True
         if not self._leased:
             await self._store.lease(self._record.id)
@@ -132,14 +155,22 @@ class Saver:
         state, self._state = self._state, {}
         changes = self._tree.take_changes()
         try:
+            due = _whole(self._tree) if self._anew else changes
+            # In this order: what became a node is forgotten as a partial only after.
+            if due:
+                await self._store.save_tree(self._record.id, due)
             if state:
                 await self._store.save_state(self._record.id, **state)
-            if changes:
-                await self._store.save_tree(self._record.id, changes)
         except Exception:
             self._state = {**state, **self._state}
             self._tree.put_back(changes)
             raise
+        self._anew = False
+
+
+def _whole(tree: Tree) -> Changes:
+    """All of a tree, for a store that has none or only some of it."""
+    return Changes(nodes=tuple(tree.nodes.values()), cursors=dict(tree.cursors), head=tree.head)
 
 
 def _typed(error: Exception) -> StoreError:

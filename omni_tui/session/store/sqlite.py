@@ -68,6 +68,7 @@ ON CONFLICT (session_id, id) DO UPDATE SET
   input = excluded.input, output = excluded.output, cache_read = excluded.cache_read,
   cache_write = excluded.cache_write, cost = excluded.cost, pruned = excluded.pruned
 WHERE created_at = excluded.created_at AND run_id IS excluded.run_id AND kind = excluded.kind
+  AND parent_id IS excluded.parent_id AND message = excluded.message
 """
 
 # Each count walks its part of the covering index; one grouped join took four times as long.

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from omni_tui.core.errors import SessionLockedError
-from omni_tui.core.messages import Message
+from omni_tui.core.errors import SessionLockedError, StoreError
+from omni_tui.core.messages import Message, Text
 from omni_tui.session.store import SessionRecord, SQLiteStore
 from omni_tui.session.store.lease import Holder, this_process
 from omni_tui.session.tree import Tree
@@ -158,6 +159,20 @@ async def test_kills_at_random_moments_lose_no_acknowledged_commit(path: Path) -
             assert tree.path == tuple(range(1, len(tree) + 1)), "whole commits only"
             tree.push(Message.assistant("and on it goes"))
             await store.save_tree(id, tree.take_changes())
+
+
+async def test_two_writers_at_the_same_millisecond_do_not_take_each_others_nodes(
+    session: Path,
+) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    async with SQLiteStore(session) as one, SQLiteStore(session) as two:
+        trees = [(await store.load("s")).tree for store in (one, two)]
+        for tree, text in zip(trees, ("mine", "yours"), strict=True):
+            tree.push(Message(role="user", content=(Text(text=text),), created_at=moment))
+        await one.save_tree("s", trees[0].take_changes())
+        with pytest.raises(StoreError, match="Another program"):
+            await two.save_tree("s", trees[1].take_changes())
+        assert (await two.load("s")).tree[2].message.text == "mine"
 
 
 # Leases
