@@ -4,6 +4,7 @@
       ConfigError      a file, key or value of the configuration
       CatalogError     the data about models cannot be fetched or kept
       TreeError        NodeNotFoundError NotUserNodeError NotAssistantNodeError
+                       MisplacedError
       StoreError       NotFoundError AmbiguousIdError AlreadyExistsError SessionLockedError
                        StoreVersionError StoreUnavailableError
       AgentError       BusyError IdleError QueueFullError HaltedError MaxStepsReachedError
@@ -57,6 +58,10 @@ class NotUserNodeError(TreeError):
 
 class NotAssistantNodeError(TreeError):
     """The operation needs a model's reply."""
+
+
+class MisplacedError(TreeError):
+    """A message cannot follow the one it is put under."""
 
 
 class StoreError(OmniError):

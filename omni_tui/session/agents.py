@@ -28,6 +28,7 @@ def make_agent(
     home: Home | None,
     hooks: Sequence[Hooks],
     tools: Sequence[Tool],
+    model: str | Model,
 ) -> Agent:
     """An agent that grows this branch, as the session's set-up says.
 
@@ -43,7 +44,7 @@ def make_agent(
         else ()
     )
     return setup.agent(
-        model=session.model,
+        model=model,
         system=session.record.system,
         tools=tools,
         messages=session.tree.messages(branch.tip),

@@ -13,6 +13,7 @@ import msgspec
 from omni_tui.core.errors import NotFoundError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
+from omni_tui.session.branching import forked
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
@@ -85,8 +86,35 @@ class SessionManager:
         self._open[session.id] = session
         return session
 
+    async def fork(self, id: str, node_id: int) -> Session:
+        """A new session that begins with the path to a node of another, open or stored.
+
+        The other stays as it is; the new one's record says where it came from.
+
+        Raises:
+            NotFoundError: There is no session `id`.
+            NodeNotFoundError: It has no such node.
+        """
+        if (source := self._open.get(id)) is not None:
+            record, tree = forked(source.record, source.tree, node_id)
+            model, setup = source.model, source.setup
+        else:
+            stored = await self.store.load(id)
+            record, tree = forked(stored.record, stored.tree, node_id)
+            (model, _), setup = self._choose(None, record.model), self.setup
+        session = self._make(record, model, setup, tree, stored=False)
+        self._open[session.id] = session
+        session.tree_changed(new=tuple(tree.nodes))
+        return session
+
     def _make(
-        self, record: SessionRecord, model: str | Model, setup: Setup, tree: Tree | None = None
+        self,
+        record: SessionRecord,
+        model: str | Model,
+        setup: Setup,
+        tree: Tree | None = None,
+        *,
+        stored: bool = False,
     ) -> Session:
         return Session(
             record,
@@ -95,7 +123,7 @@ class SessionManager:
             setup=setup,
             registry=self.registry,
             store=self.store,
-            stored=tree is not None,
+            stored=stored,
             home=self,
         )
 
@@ -182,7 +210,7 @@ class SessionManager:
             session.set_options(**(options or {}))
             return session, None
         chosen, notice = self._choose(model, stored.record.model)
-        session = self._make(stored.record, chosen, setup or self.setup, stored.tree)
+        session = self._make(stored.record, chosen, setup or self.setup, stored.tree, stored=True)
         if model is not None and str(model) != stored.record.model:
             session.set_model(model)
         session.set_options(**(options or {}))

@@ -19,14 +19,17 @@ beside the path, for all of it up to its parent."""
 Status: TypeAlias = Literal["done", "cancelled", "failed"]
 
 
+How: TypeAlias = Literal["edit", "graft", "fork", "import"]
+"""A person rewrote words, or they were copied: within a tree, to a new session, from a file."""
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the words of a node were first said."""
 
     node_id: int
     session_id: str | None = None
     """`None`: this session."""
-    how: Literal["edit", "graft", "fork", "import"]
-    """A person rewrote that node's words; the others are copies."""
+    how: How
 
 
 class Facts(TypedDict, total=False):

@@ -20,6 +20,7 @@ from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.run import Run
 from omni_tui.core.messages import Message, Text, ToolResult
+from omni_tui.core.stream import TextDelta
 
 if TYPE_CHECKING:
     from omni_tui.session.session import Session
@@ -50,8 +51,14 @@ class BranchRun:
         tip: int | None,
         came_from: int | None,
         hooks: Sequence[Hooks] = (),
+        *,
+        is_plain: bool = True,
     ) -> None:
         self.session = session
+        self.setup = session.setup
+        """What the agent was made from."""
+        self.is_plain = is_plain
+        """Whether the agent is as the session makes them all: then another prompt may have it."""
         self.tip = tip
         """The node the next message goes under."""
         self.start = tip
@@ -72,6 +79,8 @@ class BranchRun:
     def publish(self, run: Run | None, payload: Any) -> None:
         """Pass an agent's event on, as an event of the session."""
         match payload:
+            case TextDelta():
+                self.session.partials.grew(self)
             case ToolStarted(tool_use=use):
                 self.tools[use.id] = RunningTool()
             case ToolOutput(tool_use_id=id, text=text) if id in self.tools:
@@ -112,7 +121,9 @@ class BranchRun:
         self.tip = node.id
         if node.kind == "results":
             self.tools.clear()
-        return self.session.tree_changed(new=(node.id,), changed=changed)
+        saved = self.session.tree_changed(new=(node.id,), changed=changed)
+        self.session.partials.settled(run.id, saved)
+        return saved
 
     def amend(self, run: Run, facts: Facts) -> None:
         """Note how a run ended that left nothing of its last step."""
@@ -130,6 +141,7 @@ class BranchRun:
 
     def ended(self, run: Run) -> None:
         """Free the branch."""
+        self.session.partials.settled(run.id, None)
         self.session.run_ended(self, run)
 
     async def retire(self) -> None:

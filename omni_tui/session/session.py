@@ -20,16 +20,17 @@ from omni_tui.core.errors import (
     BusyError,
     HaltedError,
     IdleError,
-    NotAssistantNodeError,
-    NotUserNodeError,
 )
 from omni_tui.core.messages import Block, Content, as_blocks
 from omni_tui.core.tool import Tool
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.agents import make_agent, require_reader
+from omni_tui.session.branching import Branching
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.options import choose, overlay
+from omni_tui.session.partials import Partials, recover
+from omni_tui.session.resting import Resting
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.saving import Saver
 from omni_tui.session.setup import Setup, own_permissions
@@ -42,7 +43,7 @@ from omni_tui.tools.permissions import Mode, Rule
 log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(Branching):
     """A branching conversation.
 
     Make one with `SessionManager.create` or `open`; alone it works too. `store=None` keeps nothing.
@@ -77,6 +78,8 @@ class Session:
         """Whether nothing new may begin; see `halt`."""
         self._retiring: set[asyncio.Task[None]] = set()
         """The ends of agents whose branch is done."""
+        self._resting = Resting()
+        self.partials = Partials(lambda kept: self._change(partials=kept))
         self._frozen: list[BranchRun] = []
         """Branches on which something waits for `unhalt`."""
         self._registry = registry or ProviderRegistry()
@@ -88,6 +91,10 @@ class Session:
         self._closed = False
         self.permissions = own_permissions(self.setup.permissions, record.approvals)
         """This session's rules: those of the set-up, and what was allowed here."""
+        if record.partials and self.saver is not None:
+            if recover(record, self.tree):
+                self.saver.tree_changed()
+            self._change(partials={})
 
     @property
     def id(self) -> str:
@@ -143,49 +150,6 @@ class Session:
         self._require_readable(blocks)
         return busy.agent.prompt(blocks, when_busy=when_busy)
 
-    def branch(self, node_id: int | None, content: Content | None = None) -> Run:
-        """Start another line.
-
-        - `branch(user)` asks the same again: a sibling reply.
-        - `branch(assistant, text)` asks something else after that reply.
-        - `branch(None, text)` starts a new root.
-
-        Raises:
-            NotUserNodeError, NotAssistantNodeError: The node does not fit.
-            BusyError: A run is about to follow the very reply that `content` should.
-        """
-        if content is None:
-            if node_id is None or self.tree[node_id].kind != "prompt":
-                raise NotUserNodeError(f"Node {node_id} is no prompt, so it cannot be asked again.")
-        elif node_id is not None and self.tree[node_id].kind != "reply":
-            raise NotAssistantNodeError(
-                f"Node {node_id} is no reply that a message could follow.", node_id=node_id
-            )
-        return self._start(node_id, content, go_there=True)
-
-    def regenerate(self, node_id: int) -> Run:
-        """Ask the prompt of this node's turn again."""
-        prompt = self.tree.turn_prompt(node_id)
-        return self.branch(prompt.id)
-
-    def edit(self, node_id: int, content: Content) -> Run:
-        """Ask the prompt of this node's turn differently; the old line stays as it is."""
-        return self._start(self.tree.turn_prompt(node_id).parent_id, content, go_there=True)
-
-    def proceed(self, node_id: int) -> Run:
-        """Go on where a run broke off: answer the prompt, or decide on its tools again.
-
-        At a reply, its last step is asked anew: a sibling, without running the tools before it.
-
-        Raises:
-            BusyError: A run is at this very node.
-            AgentError: There is nothing to go on from.
-        """
-        node = self.tree[node_id]
-        if node.kind == "reply" and node.parent_id is not None:
-            return self._start(node.parent_id, None, go_there=True)
-        return self._start(node_id, None, go_there=True)
-
     def resume(self, answer: Answer, run_id: str | None = None) -> None:
         """Answer the question a run waits for; by default the one on the active path.
 
@@ -239,6 +203,7 @@ class Session:
         go_there: bool = False,
         hooks: Sequence[Hooks] = (),
         tools: Sequence[Tool] = (),
+        model: str | Model | None = None,
     ) -> Run:
         if self._closed:
             raise AgentError("The session is closed.")
@@ -254,8 +219,14 @@ class Session:
         blocks = None if content is None else as_blocks(content)
         self._require_readable(blocks or ())
         came_from = self.tree.head
-        branch = BranchRun(self, tip, came_from, hooks)
-        branch.agent = make_agent(self, branch, self._registry, self._home, hooks, tools)
+        is_plain = content is not None and not (hooks or tools or model)
+        branch = self._resting.take(tip, self) if is_plain and tip is not None else None
+        if branch is None:
+            branch = BranchRun(self, tip, came_from, hooks, is_plain=not (hooks or tools))
+            branch.agent = make_agent(
+                self, branch, self._registry, self._home, hooks, tools, model or self.model
+            )
+        branch.came_from = came_from
         if self.is_halted:
             branch.agent.halt()
             self._frozen.append(branch)
@@ -272,6 +243,7 @@ class Session:
     def run_began(self, branch: BranchRun) -> None:
         """Know a run while it goes on; called by the run."""
         self.runs[branch.run.id] = branch
+        self._resting.discard(branch)
 
     def run_ended(self, branch: BranchRun, run: Run) -> None:
         """Free the branch, and find a title after the first turn; called by the run."""
@@ -279,13 +251,16 @@ class Session:
             return  # it was cancelled while it waited
         if self.is_halted and branch.agent.health().pending_count:
             self._frozen.append(branch)
-        else:
-            retiring = asyncio.get_running_loop().create_task(branch.retire())
-            self._retiring.add(retiring)
-            retiring.add_done_callback(self._retiring.discard)
+        elif (leaving := self._resting.add(branch) if branch.is_plain else branch) is not None:
+            self._retire(leaving)
         is_untitled = not self.record.title and not self.record.title_is_manual
         if is_untitled:
             self._retitle(heuristic_title(self.tree.messages(branch.tip)))
+
+    def _retire(self, branch: BranchRun) -> None:
+        retiring = asyncio.get_running_loop().create_task(branch.retire())
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
 
     # Moving about
 
@@ -416,10 +391,11 @@ class Session:
     async def close(self) -> None:
         """Stop every run, keep what they completed, and write what is due."""
         self._closed = True
-        branches = [*self.runs.values(), *self._frozen]
+        branches = [*self.runs.values(), *self._frozen, *self._resting.clear()]
         await asyncio.gather(*(branch.agent.close() for branch in branches))
         if self._retiring:
             await asyncio.wait(self._retiring)
+        self.partials.close()
         if self.saver is not None:
             await self.saver.close()
         for subscription in list(self._subscriptions):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from omni_tui.agent.agent import Agent
 from omni_tui.agent.events import PromptReturned
 from omni_tui.core.errors import BusyError, CancelledRequestError, QueueFullError
 from omni_tui.core.tool import ToolContext, tool
@@ -104,34 +103,6 @@ async def test_other_branches_are_not_kept_waiting() -> None:
     gate.set()
     assert (await busy).message.text == "1"
     await session.close()
-
-
-class Leaving(Agent):
-    """Notes when it is closed."""
-
-    left: ClassVar[list[str]] = []
-
-    async def terminate(self, reason: str) -> None:
-        self.left.append(reason)
-
-
-async def test_an_agent_is_closed_when_its_branch_is_done_and_not_before() -> None:
-    Leaving.left.clear()
-    gate = asyncio.Event()
-    session = make(MemoryStore(), [Wait(until=gate), "1"], "2", "3", agent=Leaving)
-    first = session.prompt("a")
-    await asyncio.sleep(0.01)
-    second = session.prompt("b", when_busy="queue")
-    gate.set()
-    await first
-    await asyncio.sleep(0)
-    assert Leaving.left == []
-    await second
-    await asyncio.sleep(0.01)
-    assert Leaving.left == ["closed"]
-    await session.prompt("c")
-    await session.close()
-    assert Leaving.left == ["closed", "closed"]
 
 
 async def test_scratch_is_shared_by_the_runs_of_a_session_and_never_stored() -> None:
