@@ -110,6 +110,10 @@ def _store_at(place: Place) -> Store:
     match place:
         case Place(scheme="sqlite", path=Path() as path):
             return SQLiteStore(path)
+        case Place(scheme="jsonl", path=Path() as path):
+            from omni_tui.session.store.jsonl import JSONLStore
+
+            return JSONLStore(path)
         case Place(scheme="memory"):
             return MemoryStore()
         case Place(scheme="postgres"):

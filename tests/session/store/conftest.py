@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from omni_tui.session.store import MemoryStore, SQLiteStore, Store
+from omni_tui.session.store.jsonl import JSONLStore
 
 pytest.register_assert_rewrite("omni_tui.session.store.conformance")
 
-DURABLE = ["sqlite"]
+DURABLE = ["sqlite", "jsonl"]
 """The adapters that outlive their process: what `opener` knows how to open."""
 
 
 def opener(adapter: str, request: pytest.FixtureRequest) -> Callable[[], Store]:
     """A function that makes a store of this kind at the place of the test."""
     tmp_path: Path = request.getfixturevalue("tmp_path")
-    return {"sqlite": lambda: SQLiteStore(tmp_path / "sessions.db")}[adapter]
+    if adapter == "jsonl":
+        return lambda: JSONLStore(tmp_path / "sessions")
+    return lambda: SQLiteStore(tmp_path / "sessions.db")
 
 
 @pytest.fixture(params=DURABLE)
