@@ -38,6 +38,13 @@ class ListConformance:
         assert (summary.nodes, summary.branches, summary.preview, summary.cost) == (0, 0, "", 0.0)
         assert await store.latest() == "s"
 
+    async def test_summaries_of_a_tree_are_not_counted(self, store: Store) -> None:
+        tree = await stored(store)
+        tree.summarize(Message.user("They greeted."), covers=2)
+        await store.save_tree("s", tree.take_changes())
+        (summary,) = await store.list()
+        assert (summary.nodes, summary.branches, summary.preview) == (2, 1, "hi")
+
     async def test_lists_run_from_the_newest_and_pages_follow_on(self, store: Store) -> None:
         start = datetime(2026, 1, 1, tzinfo=UTC)
         for index in range(7):

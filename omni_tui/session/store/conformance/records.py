@@ -61,6 +61,14 @@ class RecordConformance:
         assert record.created_at == FULL_RECORD.created_at
         assert record.updated_at > FULL_RECORD.updated_at
 
+    async def test_what_a_record_was_born_with_cannot_be_written_later(self, store: Store) -> None:
+        await stored(store)
+        for name in ("origin_id", "origin_node", "parent_id", "depth"):
+            with raising(TypeError, name):
+                await store.save_state("s", **{name: 1})  # type: ignore[arg-type]
+        await store.save_state("s", partials={"run": {"text": "half"}})
+        assert (await store.load("s")).record.partials == {"run": {"text": "half"}}
+
     async def test_state_that_no_record_has_is_refused(self, store: Store) -> None:
         await stored(store)
         for name in ("colour", "id", "created_at", "updated_at"):

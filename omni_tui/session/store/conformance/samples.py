@@ -29,6 +29,9 @@ FULL_RECORD = SessionRecord(
     parent_node=7,
     parent_use="use-1",
     depth=2,
+    origin_id="gone",
+    origin_node=3,
+    partials={"run-9": {"text": "half a reply", "node": None}},
     created_at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
     updated_at=datetime(2026, 1, 3, tzinfo=UTC),
 )

@@ -75,6 +75,13 @@ class SearchConformance:
         assert await store.search("secret") == ()
         assert places(await store.search("look")) == [("s", 2)]
 
+    async def test_hidden_branches_are_found_and_summaries_are_not(self, store: Store) -> None:
+        tree = await said(store, "s", "hello", "first answer")
+        tree.summarize(Message.user("They spoke of an answer."), covers=2)
+        tree.prune(2)
+        await store.save_tree("s", tree.take_changes())
+        assert places(await store.search("answer")) == [("s", 2)]
+
     async def test_all_words_must_be_there_and_quoted_ones_side_by_side(self, store: Store) -> None:
         await said(store, "s", "the red fox", "a fox, red as fire", "the red deer")
         assert sorted(places(await store.search("red fox"))) == [("s", 1), ("s", 2)]

@@ -9,7 +9,7 @@ from omni_tui.core.messages import Message
 from omni_tui.core.usage import Usage
 from omni_tui.session.store.base import PREVIEW_LENGTH, SessionRecord, Store
 from omni_tui.session.store.conformance.samples import assert_same, branching, raising, stored
-from omni_tui.session.tree import Changes, Node, Tree
+from omni_tui.session.tree import Changes, Node, Origin, Tree
 
 
 class TreeConformance:
@@ -20,6 +20,21 @@ class TreeConformance:
         loaded = (await store.load("s")).tree
         assert_same(loaded, tree)
         assert not loaded.take_changes()
+
+    async def test_hidden_branches_summaries_and_origins_come_back(self, store: Store) -> None:
+        tree = await stored(store, tree=branching())
+        tree.prune(5)
+        summary = tree.summarize(Message.user("They looked."), covers=3)
+        origin = Origin(node_id=1, session_id="other", how="graft")
+        copied = tree.add(Message.user("copied"), parent=4, origin=origin)
+        await store.save_tree("s", tree.take_changes())
+        loaded = (await store.load("s")).tree
+        assert_same(loaded, tree)
+        assert loaded[copied.id].origin == origin
+        assert (loaded.pruned(None), loaded.summaries(3)) == ((5,), (summary.id,))
+        loaded.restore(5)
+        await store.save_tree("s", loaded.take_changes())
+        assert_same((await store.load("s")).tree, loaded)
 
     async def test_saving_step_by_step_equals_saving_at_once(self, store: Store) -> None:
         await store.create(SessionRecord(id="s"))
