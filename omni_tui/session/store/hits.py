@@ -100,6 +100,43 @@ def _with_snippet(query: Query, hit: Hit, text: str) -> Hit:
     return msgspec.structs.replace(hit, snippet=snippet, matches=matches)
 
 
+class Paging:
+    """Puts one page of hits together from blocks of messages.
+
+    For stores that must wait for a block: add those that are `wanted`, then read the `hits`.
+    `page_of` does that for the others, and says more of what goes in.
+    """
+
+    wanted: int | None
+    """The number of the block to be added next; `None` once there is enough."""
+
+    def __init__(self, query: Query, titles: Iterable[Scored], limit: int, offset: int) -> None:
+        self._query = query
+        self._named = list(titles)
+        number = max(0, offset - len(self._named)) // BLOCK
+        skip = offset - (len(self._named) + number * BLOCK if number else 0)
+        self._page = slice(skip, skip + limit)
+        self._found: list[Scored] = []
+        self.wanted = number if limit > 0 else None
+
+    def add(self, messages: list[Scored]) -> None:
+        """Add the block that was wanted."""
+        assert self.wanted is not None
+        ranked = messages if self.wanted else [*self._named, *messages]
+        self._found += sorted(ranked, key=lambda scored: -scored.score)
+        is_last = len(messages) < BLOCK or len(self._found) >= self._page.stop
+        self.wanted = None if is_last else self.wanted + 1
+
+    def hits(self) -> tuple[Hit, ...]:
+        """The page, with snippets."""
+        return tuple(
+            scored.hit
+            if scored.text is None
+            else _with_snippet(self._query, scored.hit, scored.text)
+            for scored in self._found[self._page]
+        )
+
+
 def page_of(
     query: Query,
     titles: Iterable[Scored],
@@ -117,18 +154,7 @@ def page_of(
         limit: How many hits at most.
         offset: How many to leave out.
     """
-    named = list(titles)
-    number = max(0, offset - len(named)) // BLOCK
-    skip = offset - (len(named) + number * BLOCK if number else 0)
-    found: list[Scored] = []
-    while len(found) < skip + limit:
-        messages = block(number)
-        ranked = messages if number else [*named, *messages]
-        found += sorted(ranked, key=lambda scored: -scored.score)
-        if len(messages) < BLOCK:
-            break
-        number += 1
-    return tuple(
-        scored.hit if scored.text is None else _with_snippet(query, scored.hit, scored.text)
-        for scored in found[skip : skip + limit]
-    )
+    paging = Paging(query, titles, limit, offset)
+    while paging.wanted is not None:
+        paging.add(block(paging.wanted))
+    return paging.hits()

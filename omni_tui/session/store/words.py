@@ -84,6 +84,18 @@ class Query:
             f'"{" ".join(term.tokens)}"{" *" if term.is_prefix else ""}' for term in self.terms
         )
 
+    @property
+    def words(self) -> tuple[tuple[str, bool], ...]:
+        """The words that a text must have, as `words_of` gives them; true for one that may go on.
+
+        A text without them is no match; one with them all may be.
+        """
+        return tuple(
+            (self._fold(token), term.is_prefix and index == len(term.tokens))
+            for term in self.terms
+            for index, token in enumerate(term.tokens, 1)
+        )
+
     def matches(self, text: str) -> bool:
         """Whether every term is in the text."""
         if not self.terms:
@@ -139,8 +151,7 @@ class Query:
         return sorted(found)[:_MAX_PLACES]
 
     def _fold(self, text: str) -> str:
-        """Without case and accents, each character in its place."""
-        return text.lower() if text.isascii() else text.translate(self._folding)
+        return _fold(text, self._folding)
 
     def _patterns(self, folded: str) -> _Patterns:
         """What to look for in this text: where a word ends is dear to tell in mixed scripts."""
@@ -201,6 +212,16 @@ class _Folding(dict[int, str]):
         is_accented = len(parts) > 1 and all("\u0300" <= part <= "\u036f" for part in parts[1:])
         self[code] = folded = (parts[0] if is_accented else chr(code)).lower()[0]
         return folded
+
+
+def _fold(text: str, folding: _Folding) -> str:
+    """Without case and accents, each character in its place."""
+    return text.lower() if text.isascii() else text.translate(folding)
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, folded, for an index other than SQLite's (see `Query.words`)."""
+    return set(_TOKEN.findall(_fold(_composed(text), _Folding())))
 
 
 def spaced(text: str) -> str:

@@ -6,18 +6,24 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from postgres_server import open_postgres, postgres_server, postgres_store
 
 from omni_tui.session.store import MemoryStore, SQLiteStore, Store
 from omni_tui.session.store.jsonl import JSONLStore
 
 pytest.register_assert_rewrite("omni_tui.session.store.conformance")
 
-DURABLE = ["sqlite", "jsonl"]
+__all__ = ["open_postgres", "postgres_server", "postgres_store"]
+
+DURABLE = ["sqlite", "jsonl", "postgres"]
 """The adapters that outlive their process: what `opener` knows how to open."""
 
 
 def opener(adapter: str, request: pytest.FixtureRequest) -> Callable[[], Store]:
     """A function that makes a store of this kind at the place of the test."""
+    if adapter == "postgres":
+        found: Callable[[], Store] = request.getfixturevalue("open_postgres")
+        return found
     tmp_path: Path = request.getfixturevalue("tmp_path")
     if adapter == "jsonl":
         return lambda: JSONLStore(tmp_path / "sessions")
