@@ -21,6 +21,7 @@ COMMANDS = MappingProxyType(
     {
         "sessions": "list, show and search what was said before",
         "models": "what there is to choose from, and what it costs",
+        "doctor": "what is well and what is not; back up, mend and shrink the database",
         "acp": "serve the agent to an editor that speaks the Agent Client Protocol",
     }
 )

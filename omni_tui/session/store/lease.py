@@ -17,12 +17,17 @@ class Holder(NamedTuple):
     host: str
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, on this machine."""
+        return self.host == socket.gethostname()
+
+    @property
     def is_gone(self) -> bool:
         """Whether the process certainly does not run any more.
 
         One on another machine cannot be judged and counts as running.
         """
-        if self.host != socket.gethostname():
+        if not self.is_here:
             return False
         if self.start is not None and (start := _start_of(self.pid)) != self.start:
             return start is not None or not _runs(self.pid)

@@ -94,12 +94,41 @@ def check_header(path: Path) -> None:
         _check(path, application, version, SCHEMA_VERSION)
 
 
+def connect(path: Path, patience: float) -> sqlite3.Connection:
+    """A connection in autocommit mode to a file that is there.
+
+    It waits up to `patience` seconds for others that write. Any thread may use it, one at a time.
+    """
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=patience,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def make_ready(connection: sqlite3.Connection, path: Path, patience: float) -> bool:
+    """Bring a file up to date and make commits durable; says whether it has a write-ahead log.
+
+    Raises `StoreVersionError`.
+    """
+    check_version(connection, path)
+    has_log = enable_wal(connection, patience)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    prepare(connection, path)
+    full_text.add_words(connection)
+    full_text.keep_up(connection)
+    return has_log
+
+
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours or newer, log included, before anything is written.
 
     Raises `StoreVersionError`.
     """
-    application, version = _application(connection), _version(connection)
+    application, version = _application(connection), version_of(connection)
     if application or version or _has_tables(connection):
         _check(path, application, version, SCHEMA_VERSION)
 
@@ -122,7 +151,7 @@ def prepare(
                 _run(connection, files(__package__).joinpath("schema.sql").read_text("utf-8"))
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    found = _version(connection)
+    found = version_of(connection)
     _check(path, _application(connection), found, version)
     if found < version:
         _migrate(connection, path, version, load_steps() if steps is None else steps)
@@ -131,12 +160,12 @@ def prepare(
 def _migrate(
     connection: sqlite3.Connection, path: Path, version: int, steps: Mapping[int, str]
 ) -> None:
-    _back_up(connection, path.with_name(f"{path.name}.v{_version(connection)}.bak"))
+    copy_to(connection, path.with_name(f"{path.name}.v{version_of(connection)}.bak"))
     full_text.add_words(connection)
     connection.execute("PRAGMA foreign_keys = OFF")  # a step may build a table anew
     with transaction(connection):
         # Read again under the lock: another process may have been faster.
-        for number in range(_version(connection) + 1, version + 1):
+        for number in range(version_of(connection) + 1, version + 1):
             _run(connection, steps[number])
         if broken := connection.execute("PRAGMA foreign_key_check").fetchall():
             raise StoreVersionError(
@@ -149,7 +178,11 @@ def _migrate(
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+def copy_to(connection: sqlite3.Connection, target: Path) -> None:
+    """Write all that is committed to a file of its own (0600), over one that is there.
+
+    The copy is whole or not there, whoever writes meanwhile.
+    """
     unfinished = target.with_name(f"{target.name}.{os.getpid()}")
     make_private(unfinished)
     try:
@@ -157,6 +190,11 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file holds everything
         unfinished.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)  # so that the name lasts as the content does
+        finally:
+            os.close(folder)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -205,7 +243,8 @@ def _run(connection: sqlite3.Connection, script: str) -> None:
             statement = ""
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The `user_version` of a database."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

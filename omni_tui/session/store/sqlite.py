@@ -142,13 +142,7 @@ class SQLiteStore:
     # Opening
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,  # the pool gives it to one thread at a time
-        )
+        return schema.connect(self.path, BUSY_TIMEOUT)
 
     def _open_writer(self) -> sqlite3.Connection:
         mounts.refuse_network(self.path)
@@ -156,17 +150,11 @@ class SQLiteStore:
         schema.check_header(self.path)
         connection = self._connect()
         try:
-            schema.check_version(connection, self.path)
-            if not schema.enable_wal(connection, BUSY_TIMEOUT):
+            if not schema.make_ready(connection, self.path, BUSY_TIMEOUT):
                 self.notice = (
                     f"The file system of {self.path} cannot do write-ahead logging: "
                     "saving is slower, and only one program should use the file."
                 )
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            schema.prepare(connection, self.path)
-            full_text.add_words(connection)
-            full_text.keep_up(connection)
             self._logs = {file: identity(file) for file in schema.side_files(self.path)}
         except BaseException:
             connection.close()
