@@ -71,8 +71,8 @@ WHERE n.created_at = excluded.created_at AND n.run_id IS NOT DISTINCT FROM exclu
     values=_values(len(rows.NODE_COLUMNS)),
     changes=_set((name for name in rows.NODE_COLUMNS if name not in _FIXED), "{0} = excluded.{0}"),
 )
-"""Values: a session, a row, its preview and words. The guard keeps a second writer that gave out the
-same id from altering the facts of the first one's node: then no row is written."""
+"""Values: a session, a row, its preview and words. The guard keeps a second writer that gave out
+the same id from altering the facts of the first one's node: then no row is written."""
 
 # Each count reads its part of the covering index.
 LIST = """
