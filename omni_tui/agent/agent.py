@@ -12,6 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from omni_tui.agent.chain import HookChain
+from omni_tui.agent.context import Context
 from omni_tui.agent.decisions import Answer
 from omni_tui.agent.engine import Engine, Settings
 from omni_tui.agent.events import Event, Paused, StateChanged, Status
@@ -63,6 +64,8 @@ class Agent(Hooks):
         fallbacks: Models to ask in turn for a step whose model fails for good before its first
             event; the next step begins with `model` again.
         output: The shape models are asked to give their answers; whoever reads them checks it.
+        context: What to send of a history that is too long, such as `Truncate()` or `Summarize()`;
+            without one all of it is sent. Programs that own their loop are not asked.
         cwd: The working folder of tools.
         registry: Finds providers; its own by default, closed with the agent.
         journal: Where completed messages are written down.
@@ -91,6 +94,7 @@ class Agent(Hooks):
         retry: RetryPolicy | None = None,
         fallbacks: Iterable[str | Model] = (),
         output: OutputFormat | None = None,
+        context: Context | None = None,
         cwd: Path | None = None,
         registry: ProviderRegistry | None = None,
         journal: Journal | None = None,
@@ -129,6 +133,7 @@ class Agent(Hooks):
             max_pending=max_pending,
             journal=journal,
             telemetry=telemetry,
+            view=context,
         )
         self._owns_registry = registry is None
 

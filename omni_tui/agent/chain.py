@@ -30,7 +30,7 @@ from omni_tui.agent.decisions import (
 from omni_tui.agent.events import Outcome
 from omni_tui.agent.hooks import Hooks
 from omni_tui.core.errors import AgentError, OmniError
-from omni_tui.core.messages import Block, ToolResult, ToolUse, as_blocks
+from omni_tui.core.messages import Block, Message, ToolResult, ToolUse, as_blocks
 from omni_tui.core.stream import Response, StreamEvent
 
 D = TypeVar("D")
@@ -128,6 +128,10 @@ class HookChain:
             return await self._first("handle_event", Ignore(), (Ignore, Continue, Halt), event)
         except AgentError:
             return Ignore()
+
+    async def on_compaction(self, removed: tuple[Message, ...]) -> None:
+        """Tell every hook."""
+        await self._tell("on_compaction", removed)
 
     async def post_turn(self, outcome: Outcome) -> None:
         """Tell every hook."""

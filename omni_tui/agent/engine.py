@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from omni_tui.agent.backends import backend_turn
 from omni_tui.agent.chain import HookChain
+from omni_tui.agent.context import Context, Reading
 from omni_tui.agent.decisions import Answer, Continue, Halt
 from omni_tui.agent.events import (
     Event,
@@ -82,6 +83,7 @@ class Engine:
         max_pending: int,
         journal: Journal | None,
         telemetry: Telemetry | None,
+        view: Context | None,
     ) -> None:
         self.name = name
         """What telemetry calls the agent."""
@@ -92,6 +94,8 @@ class Engine:
         self.registry = registry
         self.journal = journal
         self.telemetry = telemetry or Telemetry()
+        self.reading = Reading(self, view) if view is not None else None
+        """What the model reads; `None` is the whole history."""
         self.history: list[Message] = list(messages)
         """Committed and pending messages."""
         self.committed = len(self.history)

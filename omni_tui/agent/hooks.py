@@ -22,7 +22,7 @@ from omni_tui.agent.decisions import (
 )
 from omni_tui.agent.events import Outcome
 from omni_tui.core.errors import OmniError
-from omni_tui.core.messages import Block, ToolResult, ToolUse
+from omni_tui.core.messages import Block, Message, ToolResult, ToolUse
 from omni_tui.core.stream import Response, StreamEvent
 
 
@@ -97,6 +97,12 @@ class Hooks:
         Failing: it is logged and the event is ignored.
         """
         return Ignore()
+
+    async def on_compaction(self, removed: tuple[Message, ...]) -> None:
+        """See which messages the model no longer reads, or no longer whole; the history keeps them.
+
+        Failing: it is logged.
+        """
 
     async def post_turn(self, outcome: Outcome) -> None:
         """See how a turn ended, after the decision about it. Failing: it is logged."""

@@ -25,7 +25,12 @@ from omni_tui.agent.events import (
 )
 from omni_tui.agent.execute import execute, refused
 from omni_tui.agent.journal import Facts
-from omni_tui.core.errors import BrokenStreamError, OmniError, TurnTimeoutError
+from omni_tui.core.errors import (
+    BrokenStreamError,
+    ContextLengthError,
+    OmniError,
+    TurnTimeoutError,
+)
 from omni_tui.core.messages import Block, Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.stream import Done, Failed, Response, StreamEvent
 from omni_tui.core.usage import Usage
@@ -69,6 +74,7 @@ class Turn:
         """What a person said beside tool results."""
         self.garbled = 0
         """Steps in a row in which no use had readable arguments."""
+        self._was_shrunk = False
         self._clock: asyncio.Timeout | None = None
         self._asking = asyncio.Lock()
         self._used_by_tools = Usage()
@@ -183,25 +189,14 @@ class Turn:
             options=engine.settings.options,
             output=engine.settings.output,
         )
-        accumulator = engine.accumulator = Accumulator()
+        whole = request
+        if engine.reading is not None:
+            request = await engine.reading.request(model, whole)
         start = time.monotonic()
-        events = stream_events(
-            model,
-            request,
-            fallbacks=[engine.registry.resolve(each) for each in engine.settings.fallbacks],
-            retry=engine.settings.retry,
-            on_retry=self._retrying,
-            on_fallback=self._falling_back,
-        )
-        with engine.span("llm", model=str(model)) as told:
-            await self._listen(events, accumulator)
-            told.update(
-                response_model=str(self.model),
-                usage=accumulator.usage,
-                stop_reason=accumulator.stop_reason,
-            )
-            if isinstance(accumulator.terminal, Failed):
-                told["error"] = accumulator.terminal.error
+        accumulator = await self._ask_model(model, request)
+        if (smaller := await self._smaller(model, whole, accumulator)) is not None:
+            request, start = smaller, time.monotonic()
+            accumulator = await self._ask_model(model, request)
         facts = Facts(
             usage=accumulator.usage,
             model=str(self.model),
@@ -221,11 +216,51 @@ class Turn:
             usage=accumulator.usage,
             model=str(self.model),
         )
+        if engine.reading is not None:
+            engine.reading.finished(request, self.last)
         saved = self._add(message, facts, self.last)
         self.open_uses, self.results = message.tool_uses, {}
         if saved is not None and message.tool_uses:
             await saved
         return self.last
+
+    async def _ask_model(self, model: Model, request: Request) -> Accumulator:
+        """Ask for a message; it may end in a failure."""
+        engine = self.engine
+        self.model = model
+        accumulator = engine.accumulator = Accumulator()
+        events = stream_events(
+            model,
+            request,
+            fallbacks=[engine.registry.resolve(each) for each in engine.settings.fallbacks],
+            retry=engine.settings.retry,
+            on_retry=self._retrying,
+            on_fallback=self._falling_back,
+        )
+        with engine.span("llm", model=str(model)) as told:
+            await self._listen(events, accumulator)
+            told.update(
+                response_model=str(self.model),
+                usage=accumulator.usage,
+                stop_reason=accumulator.stop_reason,
+            )
+            if isinstance(accumulator.terminal, Failed):
+                told["error"] = accumulator.terminal.error
+        return accumulator
+
+    async def _smaller(self, model: Model, request: Request, answer: Accumulator) -> Request | None:
+        """What to ask instead when the conversation was too long, once in a turn."""
+        reading, terminal = self.engine.reading, answer.terminal
+        error = terminal.error if isinstance(terminal, Failed) else None
+        if reading is None or self._was_shrunk or answer.parts():
+            return None
+        if not isinstance(error, ContextLengthError):
+            return None
+        self._was_shrunk = True
+        smaller = await reading.smaller(model, request, error)
+        if smaller is not None:
+            self.engine.emit(Retrying(attempt=1, delay=0.0, error=error, model=str(self.model)))
+        return smaller
 
     async def _listen(
         self, events: AsyncGenerator[StreamEvent, None], accumulator: Accumulator
