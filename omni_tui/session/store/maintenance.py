@@ -214,10 +214,14 @@ def _differ(connection: sqlite3.Connection) -> int:
     connection.execute(_schema_of_index(connection).replace("message_words", "temp.remade", 1))
     connection.execute(_WORDS_OF_ALL.format(table="temp.remade"))
     connection.execute(
-        "CREATE VIRTUAL TABLE temp.is USING fts5vocab(main, message_words, instance)"
+        "CREATE VIRTUAL TABLE temp.words_held USING fts5vocab(main, message_words, instance)"
     )
-    connection.execute("CREATE VIRTUAL TABLE temp.should USING fts5vocab(temp, remade, instance)")
-    (found,) = connection.execute(_DIFFERENCE.format(one="is", other="should")).fetchone()
+    connection.execute(
+        "CREATE VIRTUAL TABLE temp.words_due USING fts5vocab(temp, remade, instance)"
+    )
+    (found,) = connection.execute(
+        _DIFFERENCE.format(one="words_held", other="words_due")
+    ).fetchone()
     return int(found)
 
 
@@ -327,31 +331,39 @@ def compact(path: Path) -> tuple[int, int]:
 def back_up(path: Path, target: Path) -> int:
     """Copy all that is committed into a new file (0600), while others may write; its bytes.
 
-    Raises `AlreadyExistsError` when `target` is there, and `StoreError`, also when the copy does
-    not pass a check; it stays then, for something of it may be of use.
+    Raises `AlreadyExistsError` when `target` is there, and `StoreError`, also for a damaged file:
+    nothing is made then.
     """
     with store_errors(path):
         if not path.exists():
             raise StoreError(f"There is no file {path}.", hint="name it with --db", path=str(path))
         schema.check_header(path)
-        with closing(schema.connect(path, PATIENCE)) as connection:
+        with closing(schema.connect(path, PATIENCE)) as connection, store_errors(target):
             schema.check_version(connection, path)
-            with store_errors(target):
-                _reserve(target)
-                try:
-                    schema.copy_to(connection, target)
-                except BaseException:
-                    target.unlink(missing_ok=True)
-                    raise
-    with store_errors(target), closing(schema.connect(target, PATIENCE)) as copy:
-        found = [text for (text,) in copy.execute(f"PRAGMA quick_check({SHOWN})")]
-        if found != ["ok"]:
-            raise StoreError(
-                f"{path} is damaged, and so is the copy {target}: {'; '.join(found)}.",
-                hint=_RESCUE.format(path=path),
-                path=str(path),
-            )
-    return target.stat().st_size
+            _reserve(target)
+            try:
+                _copy(connection, path, target)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+        return target.stat().st_size
+
+
+def _copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
+    try:
+        schema.copy_to(connection, target)
+        with closing(schema.connect(target, PATIENCE)) as copy:
+            found = "; ".join(text for (text,) in copy.execute(f"PRAGMA quick_check({SHOWN})"))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        found = str(error)
+    if found != "ok":
+        raise StoreError(
+            f"{path} is damaged, and a copy would be too: {found}.",
+            hint=_RESCUE.format(path=path),
+            path=str(path),
+        )
 
 
 def _reserve(target: Path) -> None:
@@ -364,7 +376,9 @@ def _reserve(target: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in (path, *schema.side_files(path)) if file.exists())
+    """Bytes of the file and its log."""
+    files = (path, schema.side_files(path)[0])
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _bytes(number: float) -> str:
