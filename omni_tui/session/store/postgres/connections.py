@@ -46,7 +46,7 @@ class Connections:
     Args:
         address: The server.
         schema: Where the tables are; unqualified names in a job mean these.
-        timeout: Seconds a statement may take; a job may take twice that.
+        timeout: Seconds a statement may take; a job may take four times that.
         size: How many connections at most.
         prepare: Runs on the first connection, before any job.
     """
@@ -83,13 +83,13 @@ class Connections:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         delay = FIRST_DELAY
+        was_reached = self._is_reached
         while True:
-            was_reached = self._is_reached
             try:
                 return await self._once(job)
             except psycopg.Error as error:
-                is_passing_by = was_reached and is_passing(error)
-                if not is_passing_by or loop.time() + delay > deadline:
+                is_hopeless = not was_reached or not is_passing(error)
+                if is_hopeless or loop.time() + delay > deadline:
                     raise translate(error, self.address) from None
             except TimeoutError:
                 raise StoreUnavailableError(
@@ -133,7 +133,7 @@ class Connections:
         await self._drop_idle()
 
     async def _once(self, job: Callable[[Connection], Awaitable[_T]]) -> _T:
-        async with self._slots, asyncio.timeout(self._timeout * 2), self._borrowed() as connection:
+        async with self._slots, asyncio.timeout(self._timeout * 4), self._borrowed() as connection:
             return await job(connection)
 
     @asynccontextmanager

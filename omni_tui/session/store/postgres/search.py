@@ -58,17 +58,17 @@ ORDER BY updated_at DESC, id DESC LIMIT %(limit)s
 """
 
 
-def node_words(node: Node) -> list[str]:
-    """The words to be stored with a node."""
-    return [] if node.kind == "summary" else stored_words(node.message.text)
+def node_words(node: Node) -> str:
+    """The words to be stored with a node, as `tsvector` reads them."""
+    return "" if node.kind == "summary" else stored_words(node.message.text)
 
 
-def stored_words(text: str | None) -> list[str]:
-    """The words of a text to be stored with it."""
+def stored_words(text: str | None) -> str:
+    """The words of a text to be stored with it, as `tsvector` reads them."""
     words = {word[:MAX_WORD] for word in words_of(text or "")}
-    if sum(len(word.encode()) for word in words) > MAX_WORDS:
-        return [TOO_MANY]
-    return sorted(words)
+    # Words are letters and digits: none of them needs a quote.
+    made = " ".join(words)
+    return made if len(made.encode()) <= MAX_WORDS else TOO_MANY
 
 
 async def search(
@@ -82,16 +82,17 @@ async def search(
     paging = Paging(query, await _titles(connection, query, wanted, session_id), limit, offset)
     messages = _messages(connection, query, wanted, session_id)
     passed = 0
-    while paging.wanted is not None:
+    while (wanted_block := paging.wanted) is not None:
         block = await _take(messages, BLOCK)
-        if passed == paging.wanted or len(block) < BLOCK:
-            paging.add(block if passed == paging.wanted else [])
+        if passed == wanted_block:
+            paging.add(block)
+        elif len(block) < BLOCK:
+            paging.add([])  # the page lies beyond the last
         passed += 1
     return await asyncio.to_thread(paging.hits)
 
 
 def _tsquery(query: Query) -> str:
-    # Words are letters and digits: nothing in them needs to be quoted twice.
     words = dict.fromkeys(query.words)
     terms = (f"'{word[:MAX_WORD]}'{':*' if may_go_on else ''}" for word, may_go_on in words)
     return f"{' & '.join(terms)} | '{TOO_MANY}'"

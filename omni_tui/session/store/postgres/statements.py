@@ -42,7 +42,7 @@ def _set(columns: Iterable[str], template: str) -> sql.Composed:
 CREATE = sql.SQL(
     """
 WITH made AS (
-  INSERT INTO sessions ({columns}, title_words) VALUES ({values}, array_to_tsvector(%s))
+  INSERT INTO sessions ({columns}, title_words) VALUES ({values}, CAST(%s AS tsvector))
   ON CONFLICT (id) DO NOTHING RETURNING 1
 ) SELECT pg_notify(%s, %s) FROM made
 """
@@ -61,7 +61,7 @@ LOAD_NODES = sql.SQL(
 SAVE_NODE = sql.SQL(
     """
 INSERT INTO nodes AS n (session_id, {columns}, preview, words)
-VALUES (%s, {values}, %s, array_to_tsvector(%s))
+VALUES (%s, {values}, %s, CAST(%s AS tsvector))
 ON CONFLICT (session_id, id) DO UPDATE SET {changes}
 WHERE n.created_at = excluded.created_at AND n.run_id IS NOT DISTINCT FROM excluded.run_id
   AND n.kind = excluded.kind
@@ -100,6 +100,8 @@ WITH RECURSIVE family (id) AS (
 ) SELECT id FROM family
 """
 
+LOCK = "SELECT 1 FROM sessions WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+
 NOTIFY = "SELECT pg_notify(%s, %s)"
 
 
@@ -109,7 +111,7 @@ def change_session(columns: Iterable[str], *, title: bool) -> sql.Composed:
     Values: those of the columns, the words of the title if `title`, the id, the channel, what to
     tell. Nothing comes back where there is no such session.
     """
-    words = sql.SQL(", title_words = array_to_tsvector(%s)") if title else sql.SQL("")
+    words = sql.SQL(", title_words = CAST(%s AS tsvector)") if title else sql.SQL("")
     return sql.SQL(
         """
 WITH changed AS (UPDATE sessions SET {changes}{words} WHERE id = %s RETURNING 1)

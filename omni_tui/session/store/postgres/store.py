@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from psycopg import errors
+from psycopg import AsyncCursor, errors
+from psycopg.rows import TupleRow
 
 from omni_tui.core.errors import AlreadyExistsError, StoreError, StoreUnavailableError
 from omni_tui.core.messages import now
@@ -22,7 +23,6 @@ from omni_tui.session.store.base import (
     checked_state,
     not_found,
     pick,
-    preview_of,
 )
 from omni_tui.session.store.branches import BranchLease
 from omni_tui.session.store.feed import Inbox, StoreChange, What
@@ -173,37 +173,41 @@ class PostgresStore:
         await self._write(job)
 
     async def delete(self, id: str) -> None:
-        is_repeated = False
+        family: list[str] = []
 
-        async def job(connection: Connection) -> list[str]:
-            nonlocal is_repeated
-            may_be_gone, is_repeated = is_repeated, True
+        async def job(connection: Connection) -> None:
+            nonlocal family
             async with connection.transaction():
                 cursor = await connection.execute(statements.FAMILY, (id,))
-                family = [str(each) for (each,) in await cursor.fetchall()]
-                if not family and not may_be_gone:
+                found = [str(each) for (each,) in await cursor.fetchall()]
+                if not found and not family:  # else it went the time before, and nobody said so
                     raise not_found(id)
+                family = found or family
+                await connection.execute(statements.LOCK, (family,))
                 await self._leases.require_deletable(connection, family)
                 await connection.execute("DELETE FROM sessions WHERE id = %s", (id,))
                 for each in family:
                     await connection.execute(statements.NOTIFY, self._news("deleted", each))
-            return family
 
-        self._leases.forget(await self._write(job))
+        await self._write(job)
+        self._leases.forget(family)
 
     # Reading
 
     async def load(self, id: str) -> StoredSession:
         async def job(connection: Connection) -> StoredSession:
-            async with connection.transaction():
-                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                row = await (await connection.execute(statements.LOAD_SESSION, (id,))).fetchone()
+            async with connection.pipeline(), connection.transaction():
+                await connection.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+                session = await connection.execute(statements.LOAD_SESSION, (id,))
+                nodes = await connection.execute(statements.LOAD_NODES, (id,), binary=True)
+                row = await session.fetchone()
                 if row is None:
                     raise not_found(id)
-                cursor = await connection.execute(statements.LOAD_NODES, (id,), binary=True)
-                nodes = await cursor.fetchall()
+                found = await _all(nodes)
             *record, head, root_cursor = row
-            tree = await asyncio.to_thread(rows.tree_from, nodes, head, root_cursor)
+            tree = await asyncio.to_thread(rows.tree_from, found, head, root_cursor)
             return StoredSession(rows.record_from(tuple(record)), tree)
 
         return await self._connections.run(job)
@@ -290,7 +294,8 @@ class PostgresStore:
             yield self._leases.claimed_branch(id, run_id)
         finally:
             self._leases.released_branch(id, run_id)
-            await self._write(release)
+            with suppress(StoreError):  # then it runs out
+                await self._write(release)
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[StoreChange]]:
@@ -312,6 +317,15 @@ class PostgresStore:
         await self._listener.close()
         await self._leases.close()
         await self._connections.close()
+
+
+async def _all(cursor: AsyncCursor[TupleRow]) -> list[TupleRow]:
+    """All rows, without keeping the event loop from others for long."""
+    found: list[TupleRow] = []
+    while some := await cursor.fetchmany(500):
+        found += some
+        await asyncio.sleep(0)
+    return found
 
 
 async def _is_stored(connection: Connection, record: SessionRecord) -> bool:
