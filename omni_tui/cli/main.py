@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import importlib
+import keyword
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,13 +20,17 @@ from omni_tui.core.safe_text import safe
 
 COMMANDS = MappingProxyType(
     {
-        "sessions": "list, show and search what was said before",
+        "sessions": "list, show, search, rename and delete what was said before",
+        "tree": "draw a session as text, JSON, Mermaid or Graphviz",
+        "export": "write a session as Markdown, a page, JSON or JSON Lines",
+        "import": "store the conversations of ChatGPT, Claude, Claude Code, pi and others",
         "models": "what there is to choose from, and what it costs",
         "doctor": "what is well and what is not; back up, mend and shrink the database",
         "acp": "serve the agent to an editor that speaks the Agent Client Protocol",
     }
 )
-"""Each is a module of this folder with `parser()` and `run(arguments)`, loaded when it is named."""
+"""Each is a module of this folder with `parser()` and `run(arguments)`, loaded when it is named. A
+word of Python has an underscore after it as a module: `import_`."""
 
 EPILOG = """\
 commands (each has its own --help):
@@ -50,7 +55,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"omni-tui {__version__}")
     which = made.add_mutually_exclusive_group()
     which.add_argument(
-        "--load", metavar="ID", help="open this session; the start of its id or its title will do"
+        "--load",
+        metavar="ID[@LABEL]",
+        help="open this session, at that label; the start of its id or its title will do",
     )
     which.add_argument(
         "-c", "--continue", dest="latest", action="store_true", help="open the session used last"
@@ -92,7 +99,8 @@ def entry() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run the program and return its exit code."""
     if argv and argv[0] in COMMANDS:
-        command = importlib.import_module(f"omni_tui.cli.{argv[0]}")
+        module = f"{argv[0]}_" if keyword.iskeyword(argv[0]) else argv[0]
+        command = importlib.import_module(f"omni_tui.cli.{module}")
         arguments, run = command.parser().parse_args(argv[1:]), command.run
     else:
         arguments, run = parser().parse_args(argv), _run

@@ -15,6 +15,7 @@ import msgspec
 from omni_tui.cli.arguments import Parser, add_place
 from omni_tui.cli.database import stored_at
 from omni_tui.cli.exit_codes import DONE
+from omni_tui.cli.sessions_change import delete_sessions, rename_session
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.node import Node
 from omni_tui.session.store.base import SessionSummary, Store, StoredSession
@@ -30,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of `omni-tui sessions`."""
     made = Parser(
         prog="omni-tui sessions",
-        description="List, show and search stored sessions. `omni-tui --load ID` opens one.",
+        description="List, show, search, rename and delete stored sessions. "
+        "`omni-tui --load ID` opens one.",
         allow_abbrev=False,
     )
     actions = made.add_subparsers(dest="action", metavar="ACTION")
@@ -50,6 +52,16 @@ def parser() -> argparse.ArgumentParser:
         "beginning of one. Words in quotes stand side by side: search '\"side by side\"'.",
     )
     search.add_argument("query", metavar="QUERY", nargs="+", help="words")
+    where = Parser(add_help=False)
+    add_place(where, "where the sessions are")
+    rename = actions.add_parser("rename", parents=[where], help="give a session a title")
+    rename.add_argument("id", metavar="ID", help="the start of an id or of a title")
+    rename.add_argument("title", metavar="TITLE", help="an empty one takes the title away")
+    delete = actions.add_parser(
+        "delete", parents=[where], help="remove sessions for good, and those of their sub-agents"
+    )
+    delete.add_argument("ids", metavar="ID", nargs="+", help="the start of an id or of a title")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
     made.set_defaults(action="list", json=False, db=None, limit=20)
     return made
 
@@ -72,6 +84,10 @@ async def run(arguments: argparse.Namespace) -> int:
             await _search(store, " ".join(arguments.query), arguments)
         elif arguments.action == "show":
             await _show(store, arguments)
+        elif arguments.action == "rename":
+            await rename_session(store, arguments.id, arguments.title)
+        elif arguments.action == "delete":
+            return await delete_sessions(store, arguments.ids, yes=arguments.yes)
         else:
             await _list(store, arguments)
     finally:

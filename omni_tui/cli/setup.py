@@ -19,6 +19,7 @@ from omni_tui.core.errors import NotFoundError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.session.manager import SessionManager
+from omni_tui.session.references import labelled, split_reference
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import Store
@@ -180,9 +181,9 @@ async def _session(
     ground: Ground,
     notices: list[str],
 ) -> Session:
-    id = None
+    id = label = None
     if arguments.load is not None:
-        id = await manager.store.find(arguments.load)
+        id, label = await split_reference(manager.store, arguments.load)
     elif arguments.latest:
         id = await manager.store.latest()
         if id is None:
@@ -190,6 +191,8 @@ async def _session(
     if id is None:
         return manager.create(model=arguments.model, system=ground.system(Path.cwd()))
     session, notice = await manager.open(id, model=arguments.model)
+    if label is not None:
+        session.navigate(labelled(session.tree, label))
     if notice:
         notices.append(notice)
     return session

@@ -50,7 +50,8 @@ _WHOLE = re.compile(
 _AFTER = re.compile(
     r"""
     ( \b(?:Bearer|Basic)[ ]+ (?=[A-Za-z0-9._~+/=-]{16})
-    | \b[A-Za-z0-9_-]{0,60}(?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d)["']?\s{0,3}[=:]\s{0,3}["']?
+    | \b[A-Za-z0-9_-]{0,60}(?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d)
+        ["']?\s{0,3}[=:]\s{0,3}["']?
     ) [A-Za-z0-9._~+/=@!$%^&*-]{8,}
     """,
     re.VERBOSE | re.IGNORECASE,

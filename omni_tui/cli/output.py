@@ -1,0 +1,82 @@
+"""Where a command writes what it makes: standard output, or a file that is there whole or not."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from omni_tui.core.errors import ConfigError
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+
+
+def write_out(pieces: Iterable[str], file: str | None, *, force: bool, is_json: bool) -> None:
+    """Write text in UTF-8, piece by piece.
+
+    Args:
+        pieces: The text.
+        file: A path; `None` or `-` is standard output. A new file is its owner's alone.
+        force: Replace a file that is there.
+        is_json: On a terminal, escape what it might obey, which JSON can without loss.
+
+    Raises:
+        ConfigError: The file is there already, or cannot be written.
+    """
+    if file in (None, "-"):
+        escape = is_json and sys.stdout.isatty()
+        for piece in pieces:
+            sys.stdout.write(_NOT_ASCII.sub(_escaped, piece) if escape else piece)
+        sys.stdout.flush()
+        return
+    assert file is not None
+    path = Path(file)
+    if not force and path.exists():
+        raise _is_there(path)
+    try:
+        _write(pieces, path, force=force)
+    except FileExistsError:
+        raise _is_there(path) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _write(pieces: Iterable[str], path: Path, *, force: bool) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="replace", newline="") as stream:
+            for piece in pieces:
+                stream.write(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            temporary.replace(path)
+        else:
+            _put_beside(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put_beside(temporary: Path, path: Path) -> None:
+    """Give the file its name unless another one got it meanwhile."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.replace(path)
+
+
+def _is_there(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is there already.", hint="--force replaces it")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
