@@ -38,4 +38,27 @@ class TitleChanged(_Payload, frozen=True, kw_only=True, tag="title"):
     title: str | None
 
 
-SessionEvent: TypeAlias = TreeChanged | Saved | SaveFailed | TitleChanged
+class Compacted(_Payload, frozen=True, kw_only=True, tag="compacted"):
+    """A summary was made: the branches through `covers` read it from their next turn on."""
+
+    node_id: int
+    """The summary."""
+    covers: int
+    """The last node it stands for."""
+    before_tokens: int
+    """Of the messages it stands for, estimated."""
+    after_tokens: int
+    """Of the summary, estimated."""
+
+
+class CompactionFailed(_Payload, frozen=True, kw_only=True, tag="compaction_failed"):
+    """A summary could not be made; told once for a branch until one is made. The talk goes on."""
+
+    covers: int
+    """The last node it should have stood for."""
+    error: OmniError
+
+
+SessionEvent: TypeAlias = (
+    TreeChanged | Saved | SaveFailed | TitleChanged | Compacted | CompactionFailed
+)

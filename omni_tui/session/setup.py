@@ -13,6 +13,8 @@ from omni_tui.core.telemetry import Telemetry
 from omni_tui.core.tool import Tool
 from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.llm.retry import RetryPolicy
+from omni_tui.session.context import ContextPolicy
+from omni_tui.session.titles import TitlePolicy
 from omni_tui.tools.permissions import Permissions, Rule
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a turn may take, without the time a person takes to answer."""
     max_pending: int = 8
     """Prompts that may wait on one branch."""
+    context: ContextPolicy = ContextPolicy()
+    """What becomes of conversations that get too long."""
+    title: TitlePolicy = TitlePolicy()
+    """How a session finds its title."""
     telemetry: Telemetry | None = None
     """Who is told what the agents do."""
     max_depth: int = 1
