@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from omni_tui.agent.subscription import Subscription
 from omni_tui.core.errors import NotFoundError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.branching import forked
+from omni_tui.session.feed import Feed, OpenSession
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Tree
+
+IDLE_SHUTDOWN_AFTER = 300.0
+"""Seconds an idle session that nobody looks at stays open."""
 
 
 class SessionManager:
@@ -30,6 +37,8 @@ class SessionManager:
         default_model: For sessions that name none, or one that is gone.
         setup: What agents are made from.
         registry: Finds providers; closed with the manager.
+        idle_shutdown_after: Seconds after its last run until a session that was left is closed;
+            `None` leaves it open.
     """
 
     def __init__(
@@ -39,12 +48,15 @@ class SessionManager:
         default_model: str | Model = "demo/chat",
         setup: Setup | None = None,
         registry: ProviderRegistry | None = None,
+        idle_shutdown_after: float | None = IDLE_SHUTDOWN_AFTER,
     ) -> None:
         self.store = store
         self.default_model = default_model
         self.setup = setup or Setup()
         self.registry = registry or ProviderRegistry()
+        self.idle_shutdown_after = idle_shutdown_after
         self._open: dict[str, Session] = {}
+        self._feed = Feed()
         self._leaving: dict[str, asyncio.Task[None]] = {}
         """Tasks that wait until a session nobody looks at is idle."""
         self._closing: dict[str, asyncio.Task[None]] = {}
@@ -83,7 +95,7 @@ class SessionManager:
         )
         session = self._make(record, model, setup)
         session.set_options(**(options or {}))
-        self._open[session.id] = session
+        self._add(session)
         return session
 
     async def fork(self, id: str, node_id: int) -> Session:
@@ -103,7 +115,7 @@ class SessionManager:
             record, tree = forked(stored.record, stored.tree, node_id)
             (model, _), setup = self._choose(None, record.model), self.setup
         session = self._make(record, model, setup, tree, stored=False)
-        self._open[session.id] = session
+        self._add(session)
         session.tree_changed(new=tuple(tree.nodes))
         return session
 
@@ -127,6 +139,23 @@ class SessionManager:
             home=self,
         )
 
+    def _add(self, session: Session) -> None:
+        self._open[session.id] = session
+        self.changed(session)
+
+    def changed(self, session: Session) -> None:
+        """Tell of a session's status and title, if they are others now; the session calls it."""
+        if self._open.get(session.id) is session:
+            self._feed.show(OpenSession(id=session.id, title=session.title, status=session.status))
+
+    def subscribe(self) -> tuple[tuple[OpenSession, ...], Subscription]:
+        """The open sessions, and then what happens to them.
+
+        The payloads are `SessionOpened`, `SessionStatusChanged`, `SessionTitleChanged` and
+        `SessionClosed`, each in an `Event` with the `session_id`.
+        """
+        return self._feed.subscribe()
+
     # Sessions of sub-agents
 
     async def find_child(self, id: str, node: int, use: str) -> str | None:
@@ -145,7 +174,7 @@ class SessionManager:
         is_looked_at = id in self._open and id not in self._leaving
         session, _ = await self.open(id)
         if not is_looked_at:
-            self.leave(id)
+            self.leave(id, after=0.0)
         return session
 
     def create_child(self, branch: BranchRun, use: str, title: str) -> Session:
@@ -170,8 +199,8 @@ class SessionManager:
         )
         setup = msgspec.structs.replace(above.setup, permissions=above.permissions, output=None)
         session = self._make(record, branch.agent.model, setup)
-        self._open[session.id] = session
-        self.leave(session.id)
+        self._add(session)
+        self.leave(session.id, after=0.0)
         return session
 
     # Opening and closing
@@ -214,7 +243,7 @@ class SessionManager:
         if model is not None and str(model) != stored.record.model:
             session.set_model(model)
         session.set_options(**(options or {}))
-        self._open[id] = session
+        self._add(session)
         return session, notice
 
     def _choose(
@@ -236,27 +265,39 @@ class SessionManager:
         self.keep(id)
         session = self._open.pop(id, None)
         if session is not None:
+            self._feed.drop(id)
             task = asyncio.get_running_loop().create_task(self._put_away(session), name="close")
             self._closing[id] = task
         if (closing := self._closing.get(id)) is not None:
             # Whoever asked may give up waiting; half closed is no state to leave a session in.
             await asyncio.shield(closing)
 
-    def leave(self, id: str) -> None:
-        """Nobody looks at this session any more: close it as soon as no run needs it."""
+    def leave(self, id: str, *, after: float | UnsetType | None = UNSET) -> None:
+        """Nobody looks at this session any more: close it when it has been idle for long enough.
+
+        `after` takes the place of `idle_shutdown_after`. A session without a message goes at once.
+        """
         session = self._open.get(id)
-        if session is not None and id not in self._leaving:
-            task = asyncio.get_running_loop().create_task(self._close_when_idle(session))
-            self._leaving[id] = task
+        if session is None or id in self._leaving:
+            return
+        patience = self.idle_shutdown_after if after is UNSET else after
+        if not len(session.tree):
+            patience = 0.0
+        if patience is not None:
+            closing = self._close_when_idle(session, patience)
+            self._leaving[id] = asyncio.get_running_loop().create_task(closing)
 
     def keep(self, id: str) -> None:
         """Somebody looks again: undo `leave`."""
         if (task := self._leaving.pop(id, None)) is not None:
             task.cancel()
 
-    async def _close_when_idle(self, session: Session) -> None:
-        while session.runs:
-            await next(iter(session.runs.values())).run.wait()
+    async def _close_when_idle(self, session: Session, patience: float) -> None:
+        while session.runs or (left := session.idle_since + patience - time.monotonic()) > 0:
+            if session.runs:
+                await next(iter(session.runs.values())).run.wait()
+            else:
+                await asyncio.sleep(left)
         del self._leaving[session.id]
         await self.close(session.id)
 
@@ -321,5 +362,6 @@ class SessionManager:
             self.keep(id)
         ids = {*self._open, *self._closing}
         await asyncio.gather(*map(self.close, ids), return_exceptions=True)
+        self._feed.close()
         await self.registry.close()
         await self.store.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from omni_tui.agent.decisions import Answer
-from omni_tui.agent.events import Event, StateChanged
+from omni_tui.agent.events import Event, Paused, Resumed, StateChanged
 from omni_tui.agent.hooks import Hooks
 from omni_tui.agent.queue import WhenBusy
 from omni_tui.agent.run import Run
@@ -27,8 +28,11 @@ from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.agents import make_agent, require_reader
 from omni_tui.session.branching import Branching
+from omni_tui.session.compaction import Compacting, Compactor
 from omni_tui.session.events import TitleChanged, TreeChanged
-from omni_tui.session.options import choose, overlay
+from omni_tui.session.feed import SessionStatus
+from omni_tui.session.keeping import Keeping
+from omni_tui.session.options import overlay
 from omni_tui.session.partials import Partials, recover
 from omni_tui.session.resting import Resting
 from omni_tui.session.runs import BranchRun
@@ -36,14 +40,16 @@ from omni_tui.session.saving import Saver
 from omni_tui.session.setup import Setup, own_permissions
 from omni_tui.session.store.base import SessionRecord, Store
 from omni_tui.session.task import Home
-from omni_tui.session.titles import heuristic_title
+from omni_tui.session.titles import Titler
 from omni_tui.session.tree import Tree
-from omni_tui.tools.permissions import Mode, Rule
 
 log = logging.getLogger(__name__)
 
+_OF_STATUS = frozenset((Paused, Resumed, StateChanged, TitleChanged))
+"""Events after which the session as a whole may have another status or title."""
 
-class Session(Branching):
+
+class Session(Branching, Keeping, Compacting):
     """A branching conversation.
 
     Make one with `SessionManager.create` or `open`; alone it works too. `store=None` keeps nothing.
@@ -82,9 +88,14 @@ class Session(Branching):
         self.partials = Partials(lambda kept: self._change(partials=kept))
         self._frozen: list[BranchRun] = []
         """Branches on which something waits for `unhalt`."""
+        self.idle_since = time.monotonic()
+        """When the last run ended, on the monotonic clock."""
+        self._viewers = 0
         self._registry = registry or ProviderRegistry()
         self._owns_registry = registry is None
         self._home = home
+        self.compactor = Compactor(self, self._registry)
+        self.titler = Titler(self, self._registry, self._retitle)
         self.seq = 0
         """The number of the last event."""
         self._subscriptions: list[Subscription] = []
@@ -110,6 +121,15 @@ class Session(Branching):
     def is_busy(self) -> bool:
         """Whether any branch has a run under way."""
         return bool(self.runs)
+
+    @property
+    def status(self) -> SessionStatus:
+        """What it does as a whole: `paused` when any branch waits for an answer."""
+        if any(branch.paused is not None for branch in self.runs.values()):
+            return "paused"
+        if self.runs:
+            return "busy"
+        return "halted" if self.is_halted else "idle"
 
     # Talking
 
@@ -244,18 +264,19 @@ class Session(Branching):
         """Know a run while it goes on; called by the run."""
         self.runs[branch.run.id] = branch
         self._resting.discard(branch)
+        self._changed()
 
     def run_ended(self, branch: BranchRun, run: Run) -> None:
         """Free the branch, and find a title after the first turn; called by the run."""
         if self.runs.pop(run.id, None) is None:
             return  # it was cancelled while it waited
+        self.idle_since = time.monotonic()
+        self._changed()
         if self.is_halted and branch.agent.health().pending_count:
             self._frozen.append(branch)
         elif (leaving := self._resting.add(branch) if branch.is_plain else branch) is not None:
             self._retire(leaving)
-        is_untitled = not self.record.title and not self.record.title_is_manual
-        if is_untitled:
-            self._retitle(heuristic_title(self.tree.messages(branch.tip)))
+        self.titler.turn_ended(branch.tip)
 
     def _retire(self, branch: BranchRun) -> None:
         retiring = asyncio.get_running_loop().create_task(branch.retire())
@@ -275,96 +296,29 @@ class Session(Branching):
             self.tree.switch(node_id)
         self.tree_changed()
 
-    def rename(self, title: str | None) -> None:
-        """Give the session a title by hand, over any other; `None` lets it find one again."""
-        self._retitle(title or None, by_hand=bool(title))
-
-    def set_model(self, model: str | Model) -> None:
-        """Use another model from the next run on."""
-        self.model = model
-        self._change(model=str(model))
-
-    def set_options(self, **chosen: Any) -> None:
-        """Ask differently from the next run on, and keep that: fields of `Options`.
-
-        `msgspec.UNSET` for a field leaves it to the set-up again.
-
-        Raises:
-            TypeError: `Options` has no such field.
-            ValueError: A value is of the wrong kind.
-        """
-        options = choose(self.record.options, chosen)
-        if options != self.record.options:
-            self._change(options=options)
-            self.options = overlay(self.setup.options, options)
-
-    def set_draft(self, text: str, at: int | None) -> None:
-        """Keep what is written but not sent at a node; empty text forgets it."""
-        key = str(at or 0)
-        drafts = {k: v for k, v in self.record.drafts.items() if k != key}
-        if text:
-            drafts[key] = text
-        if drafts != self.record.drafts:
-            self._change(drafts=drafts)
-
-    def hand_back(self, text: str, at: int | None) -> None:
-        """Put a text that was not sent before what is written at a node."""
-        written = self.draft(at)
-        self.set_draft(f"{text}\n\n{written}" if written else text, at)
-
-    def draft(self, at: int | None) -> str:
-        """What is written but not sent at a node."""
-        return self.record.drafts.get(str(at or 0), "")
-
-    def allow(self, rule: str) -> None:
-        """Let tool uses that fit `rule` run unasked in this session, and keep that.
-
-        It holds for the sub-agents now at work here too: they may be who asked.
-        """
-        if self.permissions is not None:
-            self.permissions.add(Rule.parse(rule))
-        if rule not in self.record.approvals:
-            self._change(approvals=(*self.record.approvals, rule))
-        for child in self.children:
-            child.allow(rule)
-
-    def disallow(self, rule: str) -> None:
-        """Take back what `allow` allowed, here and in the sub-agents now at work here."""
-        if rule not in self.record.approvals:
-            return
-        if self.permissions is not None:
-            self.permissions.remove(Rule.parse(rule))
-        self._change(approvals=tuple(each for each in self.record.approvals if each != rule))
-        for child in self.children:
-            child.disallow(rule)
-
-    def set_mode(self, mode: Mode) -> None:
-        """Decide otherwise from here on where no rule does, here and in its sub-agents; not stored.
-
-        Does nothing in a session without permissions.
-        """
-        if self.permissions is not None:
-            self.permissions.mode = mode
-            self.publish(StateChanged(fields=("mode",)))
-        for child in self.children:
-            child.set_mode(mode)
-
-    def _retitle(self, title: str | None, *, by_hand: bool = False) -> None:
-        if (title, by_hand) != (self.record.title, self.record.title_is_manual):
-            self._change(title=title, title_is_manual=by_hand)
-            self.publish(TitleChanged(title=title))
-
-    def _change(self, **changes: Any) -> None:
-        self.record = msgspec.structs.replace(self.record, **changes)
-        if self.saver is not None:
-            self.saver.record_changed(self.record, changes)
-
     # Telling
 
-    def subscribe(self) -> Subscription:
-        """Every event from now on; read the state itself from `tree` and `runs`."""
-        subscription = Subscription(on_close=self._subscriptions.remove)
+    def subscribe(self, role: Literal["viewer", "observer"] = "observer") -> Subscription:
+        """Every event from now on; read the state itself from `tree` and `runs`.
+
+        While a viewer listens, a manager keeps the session open; when the last one leaves, it
+        closes the session some time after its last run. An observer makes no difference.
+        """
+        is_viewer = role == "viewer"
+
+        def closed(subscription: Subscription) -> None:
+            self._subscriptions.remove(subscription)
+            if is_viewer:
+                self._viewers -= 1
+                if not self._viewers and self._home is not None and not self._closed:
+                    self._home.leave(self.id)
+
+        subscription = Subscription(on_close=closed)
         self._subscriptions.append(subscription)
+        if is_viewer:
+            self._viewers += 1
+            if self._home is not None:
+                self._home.keep(self.id)
         return subscription
 
     def publish(
@@ -380,6 +334,12 @@ class Session(Branching):
             event = Event(payload=payload, seq=self.seq, session_id=self.id)
         for subscription in self._subscriptions:
             subscription.put(event)
+        if type(payload) in _OF_STATUS:
+            self._changed()
+
+    def _changed(self) -> None:
+        if self._home is not None:
+            self._home.changed(self)
 
     def tree_changed(
         self, *, new: tuple[int, ...] = (), changed: tuple[int, ...] = ()
@@ -395,6 +355,7 @@ class Session(Branching):
         await asyncio.gather(*(branch.agent.close() for branch in branches))
         if self._retiring:
             await asyncio.wait(self._retiring)
+        await asyncio.gather(self.compactor.close(), self.titler.close())
         self.partials.close()
         if self.saver is not None:
             await self.saver.close()

@@ -37,7 +37,19 @@ LINE = 120
 
 
 class Home(Protocol):
-    """Where the sessions of sub-agents live: the manager."""
+    """Where sessions live, those of sub-agents too: the manager."""
+
+    def changed(self, session: Session) -> None:
+        """Its status or its title may be another now."""
+        ...
+
+    def keep(self, id: str) -> None:
+        """Somebody looks at it."""
+        ...
+
+    def leave(self, id: str) -> None:
+        """Nobody looks at it any more."""
+        ...
 
     async def find_child(self, id: str, node: int, use: str) -> str | None:
         """The session that a tool use of session `id` began, open or stored."""

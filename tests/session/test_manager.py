@@ -43,6 +43,7 @@ def make_manager(
         default_model="scripted/default",
         setup=Setup(retry=AT_ONCE, **setup),
         registry=ProviderRegistry({"scripted": lambda: provider}),
+        idle_shutdown_after=0.0,
     )
 
 

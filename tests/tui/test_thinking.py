@@ -109,7 +109,7 @@ async def test_it_comes_back_with_its_session() -> None:
         thinking = app.session
         await press(pilot, "ctrl+n")
         await effort(pilot, "default")
-        await until(pilot, lambda: thinking not in app.manager.list_open())
+        await app.manager.close(thinking.id)
         again, _ = await app.manager.open(thinking.id)
         app.open_session(again)
         await pilot.pause()
