@@ -88,7 +88,7 @@ class Root:
     def folder(self, id: str) -> SessionFolder | None:
         """The folder of the session with this id, if it is there."""
         name = name_of(id)
-        found = None if name is None else SessionFolder(self.path / name)
+        found = None if name is None else SessionFolder(self.path, name)
         return found if found is not None and found.is_there() else None
 
     def folders(self) -> Iterator[SessionFolder]:
@@ -103,21 +103,21 @@ class Root:
         except FileNotFoundError:
             return
         for name in names:
-            yield SessionFolder(self.path / name)
+            yield SessionFolder(self.path, name)
 
     def add(self, file: SessionFile) -> bool:
         """Make the folder of a new session, whole or not at all; false when there is one."""
         name = name_of(file.record.id)
         if name is None:
             raise StoreError(f"The id {file.record.id!r} makes no name for a folder.")
-        made = SessionFolder(self.path / f"{_MADE}{secrets.token_hex(8)}")
-        made.path.mkdir(mode=0o700)
+        made = SessionFolder(self.path, f"{_MADE}{secrets.token_hex(8)}")
+        os.mkdir(made.path, 0o700)
         try:
             made.write(file)
             os.close(os.open(made.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             _sync(made.path)
             try:
-                made.path.rename(self.path / name)
+                os.rename(made.path, self.path / name)
             except OSError:
                 if not (self.path / name).exists():
                     raise
@@ -130,24 +130,26 @@ class Root:
     def remove(self, folder: SessionFolder) -> None:
         """Remove a session whose lock is held: it is there whole, or not at all."""
         gone = self.path / f"{_GONE}{secrets.token_hex(8)}"
-        folder.path.rename(gone)
+        os.rename(folder.path, gone)
         _sync(self.path)
-        folder.lease.unlink(missing_ok=True)
+        folder.forget_lease()
         shutil.rmtree(gone, ignore_errors=True)
 
 
 class SessionFolder:
     """One session's folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.file = path / "session.json"
-        self.log = path / "nodes.jsonl"
-        self.lease = path.parent / _LEASES / path.name
+    def __init__(self, root: Path, name: str) -> None:
+        # Thousands of these are made for a list: a `Path` each would double what it costs.
+        self.name = name
+        self.path = os.path.join(root, name)
+        self.file = os.path.join(self.path, "session.json")
+        self.log = os.path.join(self.path, "nodes.jsonl")
+        self._lease = os.path.join(root, _LEASES, name)
 
     def is_there(self) -> bool:
         """Whether it is a real folder; one that a link leads to is none."""
-        return self.path.is_dir() and not self.path.is_symlink()
+        return os.path.isdir(self.path) and not os.path.islink(self.path)
 
     def read(self) -> SessionFile:
         """Read the record. The folder names the session, so that a copy of one is another.
@@ -159,27 +161,34 @@ class SessionFolder:
             data = file.read()
         check_format(data, self.file)
         found = msgspec.json.decode(data, type=SessionFile)
-        record = msgspec.structs.replace(found.record, id=unquote(self.path.name))
+        record = msgspec.structs.replace(found.record, id=unquote(self.name))
         return msgspec.structs.replace(found, record=record)
 
     def write(self, file: SessionFile) -> None:
-        """Put a new record in the place of the old one."""
+        """Put a new record in the place of the old one; the lock is held."""
         data = msgspec.json.format(msgspec.json.encode(scrub(msgspec.to_builtins(file))), indent=2)
-        new = self.path / f".{self.file.name}.{secrets.token_hex(8)}"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        new = f"{self.file}.new"  # where one that a killed process left is written over
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(new, flags, 0o600)
         try:
             with open(descriptor, "wb") as opened:
                 opened.write(data + b"\n")
                 opened.flush()
                 os.fsync(opened.fileno())
-            new.replace(self.file)
-        finally:
-            new.unlink(missing_ok=True)
+            os.replace(new, self.file)
+        except BaseException:
+            os.unlink(new)
+            raise
         _sync(self.path)
 
     def size(self) -> int:
         """How many bytes the log has."""
-        return self.log.stat(follow_symlinks=False).st_size
+        return os.stat(self.log, follow_symlinks=False).st_size
+
+    def forget_lease(self) -> None:
+        """Remove the file of the lease, whose lock is held, after the folder."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._lease)
 
     @contextmanager
     def locked(self) -> Iterator[Lease]:
@@ -187,11 +196,11 @@ class SessionFolder:
         deadline = time.monotonic() + PATIENCE
         while True:
             descriptor = os.open(
-                self.lease, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+                self._lease, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
             try:
-                _flock(descriptor, fcntl.LOCK_EX, self.lease, deadline)
-                if _is_at(descriptor, self.lease):
+                _flock(descriptor, fcntl.LOCK_EX, self._lease, deadline)
+                if _is_at(descriptor, self._lease):
                     yield Lease(descriptor)
                     return
             finally:
@@ -201,12 +210,12 @@ class SessionFolder:
     def at_rest(self) -> Iterator[None]:
         """Wait until nothing is being written, and keep it so."""
         try:
-            descriptor = os.open(self.lease, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self._lease, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:  # nothing was written since it came to be
             yield
             return
         try:
-            _flock(descriptor, fcntl.LOCK_SH, self.lease, time.monotonic() + PATIENCE)
+            _flock(descriptor, fcntl.LOCK_SH, self._lease, time.monotonic() + PATIENCE)
             yield
         finally:
             os.close(descriptor)
@@ -248,7 +257,7 @@ def name_of(id: str) -> str | None:
     return name if 0 < len(name) <= LONGEST_NAME else None
 
 
-def check_format(data: bytes, path: Path) -> None:
+def check_format(data: bytes, path: str) -> None:
     """Raise `StoreVersionError` when a newer program wrote this."""
     found = re.match(rb'\s*\{\s*"format":\s*(\d{1,9})', data)
     if found is not None and int(found[1]) > FORMAT:
@@ -256,11 +265,11 @@ def check_format(data: bytes, path: Path) -> None:
             f"{path} was written by a newer omni-tui: it has format {int(found[1])}, "
             f"this program knows {FORMAT}.",
             hint="update omni-tui, or name another folder with --db",
-            path=str(path),
+            path=path,
         )
 
 
-def _flock(descriptor: int, mode: int, path: Path, deadline: float) -> None:
+def _flock(descriptor: int, mode: int, path: str, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
@@ -269,20 +278,20 @@ def _flock(descriptor: int, mode: int, path: Path, deadline: float) -> None:
                 raise StoreUnavailableError(
                     f"{path} is in use: another program is writing and does not finish.",
                     hint="try again, or close the other program",
-                    path=str(path),
+                    path=path,
                 ) from None
             time.sleep(0.005)
         else:
             return
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: str) -> bool:
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
     return False
 
 
-def _sync(folder: Path) -> None:
+def _sync(folder: str | Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

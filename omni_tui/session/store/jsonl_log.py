@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -75,7 +74,7 @@ _decode = msgspec.json.Decoder(Line).decode
 class NodeLog:
     """What a log has said so far. Blocks, and belongs to one thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
         self._forget()
 

@@ -50,7 +50,7 @@ class Sessions:
         self._leases: set[str] = set()
         self._logs: OrderedDict[str, NodeLog] = OrderedDict()
         self._files: dict[str, tuple[tuple[int, int, int], SessionFile]] = {}
-        self._damaged: set[Path] = set()
+        self._damaged: set[str] = set()
         self._last = datetime.fromtimestamp(0, UTC)
 
     def open(self) -> None:
@@ -193,7 +193,7 @@ class Sessions:
         folder = self._folder(id)
         lease = stack.enter_context(folder.locked())
         if not folder.is_there():  # deleted while this waited
-            folder.lease.unlink(missing_ok=True)
+            folder.forget_lease()
             raise not_found(id)
         return folder, lease
 
@@ -206,8 +206,8 @@ class Sessions:
         return self._last
 
     def _log(self, folder: SessionFolder) -> NodeLog:
-        found = self._logs.pop(folder.path.name, None) or NodeLog(folder.log)
-        self._logs[folder.path.name] = found
+        found = self._logs.pop(folder.name, None) or NodeLog(folder.log)
+        self._logs[folder.name] = found
         if len(self._logs) > LOGS_KEPT:
             self._logs.popitem(last=False)
         return found
@@ -219,10 +219,10 @@ class Sessions:
             try:
                 status = os.stat(folder.file, follow_symlinks=False)
                 stamp = status.st_mtime_ns, status.st_ino, status.st_size
-                kept, file = self._files.get(folder.path.name, (None, None))
+                kept, file = self._files.get(folder.name, (None, None))
                 if file is None or kept != stamp:
                     file = folder.read()
-                files[folder.path.name] = stamp, file
+                files[folder.name] = stamp, file
                 yield folder, file
             except FileNotFoundError:
                 continue  # deleted meanwhile
@@ -260,7 +260,7 @@ class Sessions:
         for folder, file in self._readable():
             if session_id in (None, file.record.id):
                 # Not kept: a search would drive out the trees that are in use.
-                tree = self._logs.get(folder.path.name) or NodeLog(folder.log)
+                tree = self._logs.get(folder.name) or NodeLog(folder.log)
                 tree.read(warn=False)
                 yield file.record, tree.kept
 

@@ -39,6 +39,17 @@ class KeptTree(msgspec.Struct):
     stamps: dict[int, Stamp] = msgspec.field(default_factory=dict)
     cursors: dict[int | None, int] = msgspec.field(default_factory=dict)
     head: int | None = None
+    said: int = 0
+    """How many nodes there are without the summaries."""
+    cost: float = 0.0
+    """US dollars, over all branches."""
+    _followed: dict[int, int] = msgspec.field(default_factory=dict)
+    """How many nodes without the summaries are right under each that has any."""
+
+    @property
+    def branches(self) -> int:
+        """How many tips there are."""
+        return self.said - len(self._followed)
 
     def check(self, new: Iterable[rows.Row]) -> None:
         """Raise `StoreError` for a row that another node's id has, or whose parent is missing."""
@@ -59,14 +70,29 @@ class KeptTree(msgspec.Struct):
     def put(self, row: rows.Row, stamp: Stamp) -> None:
         """Add a node, or alter the one with its id; that keeps its stamp."""
         id = row[COLUMN["id"]]
+        if (stored := self.nodes.get(id)) is not None:
+            self._count(stored, -1)
+        self._count(row, 1)
         self.nodes[id] = row
         self.stamps.setdefault(id, stamp)
 
     def drop(self, node_id: int) -> None:
         """Forget a node and its cursor."""
-        self.nodes.pop(node_id, None)
+        if (stored := self.nodes.pop(node_id, None)) is not None:
+            self._count(stored, -1)
         self.stamps.pop(node_id, None)
         self.cursors.pop(node_id, None)
+
+    def _count(self, row: rows.Row, by: int) -> None:
+        self.cost += by * (row[COLUMN["cost"]] or 0.0)
+        if row[COLUMN["kind"]] == "summary":
+            return
+        self.said += by
+        parent = row[COLUMN["parent_id"]]
+        if parent is not None:
+            self._followed[parent] = self._followed.get(parent, 0) + by
+            if not self._followed[parent]:
+                del self._followed[parent]
 
     def choose(self, parent: int | None, child: int | None) -> None:
         """Move a cursor; to `None` takes it away."""
@@ -86,8 +112,6 @@ class KeptTree(msgspec.Struct):
 
 def summary_of(record: SessionRecord, kept: KeptTree) -> SessionSummary:
     """The line of a list for this session."""
-    said = [row for row in kept.nodes.values() if row[COLUMN["kind"]] != "summary"]
-    parents = {row[COLUMN["parent_id"]] for row in said} - {None}
     head = None if kept.head is None else kept.nodes.get(kept.head)
     return SessionSummary(
         id=record.id,
@@ -96,10 +120,10 @@ def summary_of(record: SessionRecord, kept: KeptTree) -> SessionSummary:
         cwd=record.cwd,
         created_at=record.created_at,
         updated_at=record.updated_at,
-        nodes=len(said),
-        branches=len(said) - len(parents),
+        nodes=kept.said,
+        branches=kept.branches,
         preview="" if head is None else _preview(head),
-        cost=sum(row[COLUMN["cost"]] or 0.0 for row in kept.nodes.values()),
+        cost=kept.cost,
     )
 
 

@@ -251,7 +251,7 @@ async def test_a_process_that_stopped_while_writing_is_not_waited_for_without_en
     session: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonl_folder, "PATIENCE", 0.05)
-    folder = jsonl_folder.SessionFolder(session / "s")
+    folder = jsonl_folder.SessionFolder(session, "s")
     async with JSONLStore(session) as store:
         with folder.locked():
             for call in (store.save_state("s", title="x"), store.load("s"), store.delete("s")):
