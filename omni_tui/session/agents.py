@@ -50,6 +50,7 @@ def make_agent(
         messages=session.tree.messages(branch.tip),
         options=session.options,
         output=setup.output,
+        context=session.compactor.context(branch),
         hooks=(*guards, *hooks),
         max_steps=setup.max_steps,
         keep_partial=True,
