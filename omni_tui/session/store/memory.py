@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Unpack
+from typing import Any, Unpack
 
 import msgspec
 from msgspec import UNSET
@@ -29,6 +29,7 @@ from omni_tui.session.tree import Changes
 class _Session(msgspec.Struct):
     row: dict[str, object]
     kept: KeptTree = msgspec.field(default_factory=KeptTree)
+    beside: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def record(self) -> SessionRecord:
         return rows.record_from(tuple(self.row.values()))
@@ -118,6 +119,10 @@ class MemoryStore:
     async def latest(self) -> str | None:
         page = await self.list(limit=1)
         return page[0].id if page else None
+
+    def beside(self, name: str) -> dict[str, dict[str, Any]]:
+        """What the extension of this name keeps of each session, by id; gone with the session."""
+        return {id: each.beside.setdefault(name, {}) for id, each in self._sessions.items()}
 
     async def lease(self, id: str, *, take_over: bool = False) -> None:
         """Check that the session exists: no other process can reach this store."""

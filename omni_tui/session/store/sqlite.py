@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import msgspec
 from msgspec import UNSET
@@ -40,6 +40,8 @@ from omni_tui.session.store.connection import ConnectionPool, Identity, identity
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.lease import Holder, this_process
 from omni_tui.session.tree import Changes
+
+_T = TypeVar("_T")
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that is writing."""
@@ -304,6 +306,16 @@ class SQLiteStore:
     async def latest(self) -> str | None:
         page = await self.list(limit=1)
         return page[0].id if page else None
+
+    async def run(self, job: Callable[[sqlite3.Connection], _T], *, writes: bool = False) -> _T:
+        """Do what an extension asks of the file, in one transaction and in a thread."""
+        mode, pool = ("IMMEDIATE", self._writer) if writes else ("DEFERRED", self._readers)
+
+        def whole(connection: sqlite3.Connection) -> _T:
+            with schema.transaction(connection, mode):
+                return job(connection)
+
+        return await pool.run(whole)
 
     # Leases
 
