@@ -6,21 +6,23 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import psycopg
 import pytest
 
 from omni_tui.session.store.postgres import PostgresStore
+
+GUARD = '"$@" & read -r how; kill -"${how:-INT}" $!; wait $!'
+"""Ends the server when told to, or when whoever started it is gone, however that came about."""
 
 READY = "database system is ready to accept connections"
 
@@ -81,16 +83,14 @@ class PostgresServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command: list[Path | str] = [
-            self._programs / "postgres",
+            *("/bin/sh", "-c", GUARD, "guard", self._programs / "postgres"),
             *("-D", self._folder / "data", "-k", self._folder),
             *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"),
             *("-c", "max_connections=60", "-c", "logging_collector=off"),
         ]
-        if sys.platform == "linux" and (setpriv := shutil.which("setpriv")):
-            # If the tests are killed, the kernel ends the server.
-            command = [setpriv, "--pdeathsig", "INT", *command]
         self._process = subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -107,29 +107,39 @@ class PostgresServer:
         self._drain = threading.Thread(target=self._read, args=[self._process.stderr], daemon=True)
         self._drain.start()
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End it: at once (`SIGINT`), or as a crash would (`SIGQUIT`)."""
+    def stop(self, how: str = "INT") -> None:
+        """End it: at once (`INT`), or as a crash would (`QUIT`)."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(how)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        assert process.stdin is not None
+        with process.stdin as guard:
+            guard.write(f"{how}\n")
+        process.wait(30)
         if self._drain is not None:
             self._drain.join()
         if process.stderr is not None:
             process.stderr.close()
 
-    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+    def restart(self, how: str = "INT") -> None:
         """End it and start it again: every connection is lost."""
         self.stop(how)
         self.start()
 
     def _read(self, stream: IO[str]) -> None:
         self._said.extend(stream)
+
+
+@asynccontextmanager
+async def admin(store: PostgresStore) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection beside those of the store, at its tables."""
+    async with await psycopg.AsyncConnection.connect(
+        store.address.conninfo, application_name="admin", autocommit=True
+    ) as connection:
+        await connection.execute(
+            "SELECT set_config('search_path', quote_ident(%s), false)", (store.schema,)
+        )
+        yield connection
 
 
 @contextmanager

@@ -27,6 +27,9 @@ PATIENCE = 5.0
 FIRST_DELAY = 0.05
 """Seconds until a job is tried again; doubled each time."""
 
+MAX_DELAY = 1.0
+"""Where the doubling ends."""
+
 # One trip for all of them. Names without a schema mean ours, and nobody else's.
 _SETTINGS = """
 SELECT set_config('search_path', quote_ident(%s), false),
@@ -100,7 +103,7 @@ class Connections:
                     f"{self.address} holds a damaged row: {error}.", hint="restore it from a copy"
                 ) from error
             await asyncio.sleep(delay)
-            delay *= 2
+            delay = min(delay * 2, MAX_DELAY)
 
     async def connect(self) -> Connection:
         """Open a connection that the caller closes; raises `psycopg.Error` or `StoreError`."""

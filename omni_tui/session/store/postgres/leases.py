@@ -21,12 +21,6 @@ from omni_tui.session.store.postgres.connections import Connection, Connections
 
 log = logging.getLogger(__name__)
 
-LEASE_TIME = 30.0
-"""Seconds after which a lease that nobody renews may be taken by another."""
-
-RENEW_EVERY = 10.0
-"""Seconds between renewals, while anything is leased."""
-
 _SESSION = ""
 """Stands in for the run where the lease is that of a session."""
 
@@ -75,12 +69,19 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """The leases of one store."""
+    """The leases of one store.
 
-    def __init__(self, connections: Connections) -> None:
+    Args:
+        connections: Leads to the server.
+        lifetime: Seconds after which a lease that nobody renews may be taken by another. While
+            there are any, they are renewed three times in that time.
+    """
+
+    def __init__(self, connections: Connections, lifetime: float) -> None:
         self.owner = secrets.token_urlsafe(12)
         """Names the store among all that share the tables."""
         self._connections = connections
+        self._lifetime = lifetime
         self._sessions: set[str] = set()
         self._branches: dict[tuple[str, str], BranchLease] = {}
         self._renewal: asyncio.Task[None] | None = None
@@ -212,14 +213,14 @@ class Leases:
         clock = asyncio.get_running_loop().time
         renewed = clock()
         while True:
-            await asyncio.sleep(RENEW_EVERY)
+            await asyncio.sleep(self._lifetime / 3)
             asked = clock()
             before = list(self._branches)
             try:
                 kept = await self._connections.run(self._renew_all)
             except StoreError as error:
                 log.warning("leases could not be renewed: %s", error)
-                kept = set() if clock() - renewed > LEASE_TIME else set(before)
+                kept = set() if clock() - renewed > self._lifetime else set(before)
             else:
                 renewed = asked
             for key in before:
@@ -227,7 +228,7 @@ class Leases:
                     self._branches[key].lost.set()
 
     async def _renew_all(self, connection: Connection) -> set[tuple[str, str]]:
-        cursor = await connection.execute(_RENEW, (LEASE_TIME, self.owner))
+        cursor = await connection.execute(_RENEW, (self._lifetime, self.owner))
         return {(id, run_id) for id, run_id in await cursor.fetchall()}
 
     async def _of_session(self, connection: Connection, id: str) -> _Held | None:
@@ -240,7 +241,7 @@ class Leases:
     async def _write(self, connection: Connection, id: str, run_id: str, node: int | None) -> None:
         holder = this_process()
         await connection.execute(
-            _CLAIM, (id, run_id, node, self.owner, *holder, _place(), LEASE_TIME)
+            _CLAIM, (id, run_id, node, self.owner, *holder, _place(), self._lifetime)
         )
 
     async def _delete(self, connection: Connection, id: str, run_id: str) -> None:

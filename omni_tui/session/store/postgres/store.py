@@ -41,6 +41,9 @@ _T = TypeVar("_T")
 TIMEOUT = 30.0
 """Seconds a statement may take, unless said otherwise."""
 
+LEASE_TIME = 30.0
+"""Seconds for which a lease outlives the program that held it, unless said otherwise."""
+
 CONNECTIONS = 4
 """Connections at once, unless said otherwise; listening takes one more."""
 
@@ -49,15 +52,17 @@ class PostgresStore:
     """A `Store` in a schema of a PostgreSQL database, which it creates when it is missing.
 
     Programs on several machines may share it: it is a `ChangeFeed` and keeps `BranchLeases`. A
-    session is open in one of them at a time; leases run by the server's clock and end half a minute
-    after the program that held them died. Lost connections are opened again, and what was under way
-    is repeated.
+    session is open in one of them at a time; leases run by the server's clock, and end with the
+    process that held them or, on another machine, `lease_time` after it. Lost connections are
+    opened again, and what was under way is repeated.
 
     Args:
         url: `postgresql://user:password@host:port/database`, or any other form libpq takes. What it
             does not say comes from the environment (`PGHOST`, `~/.pgpass` and so on).
         schema: The schema that holds the tables.
         timeout: Seconds a statement may take.
+        lease_time: Seconds for which a lease outlives a program that does not renew it any more. It
+            is renewed three times in that time.
         connections: How many connections at most; listening takes one more.
 
     Raises `ConfigError` when the address cannot be read. Passwords are in no error and no `repr`.
@@ -69,6 +74,7 @@ class PostgresStore:
         *,
         schema: str = "omni_tui",
         timeout: float = TIMEOUT,
+        lease_time: float = LEASE_TIME,
         connections: int = CONNECTIONS,
     ) -> None:
         self.address = Address(url)
@@ -80,7 +86,7 @@ class PostgresStore:
             size=connections,
             prepare=lambda connection: tables.prepare(connection, schema),
         )
-        self._leases = Leases(self._connections)
+        self._leases = Leases(self._connections, lease_time)
         self._listener = Listener(self._connections, schema, self._leases.owner)
         self._writes: set[asyncio.Task[Any]] = set()
         self._unsure: set[str] = set()
