@@ -16,6 +16,7 @@ from omni_tui.tui.widgets.bars import Piece
 
 if TYPE_CHECKING:
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from omni_tui.session.node import Node
     from omni_tui.session.session import Session
@@ -30,6 +31,9 @@ else:
 
 HISTORY = 200
 """How many earlier prompts Up can bring back."""
+
+STORED_AFTER = 0.5
+"""Seconds after which what is written is stored, though nobody presses Enter."""
 
 ATTACH_HINT = "an image, a PDF or a text file: its path, or an http(s) address"
 
@@ -59,11 +63,37 @@ class DraftActions(Base):
     kept_chips: dict[tuple[str, int], list[Chip]]
     """What goes with the drafts of other branches, by session and head."""
 
+    written_at: tuple[Session, int | None] | None = None
+    """The session and the head that what is written was last put away with."""
+    draft_timer: Timer | None = None
+    """Runs while something is written that may not be stored yet."""
+
     # Coming and going
+
+    def draft_changed(self) -> None:
+        """Store what is written soon, for the program may be killed."""
+        if self.draft_timer is None and self.editing is None:
+            self.draft_timer = self.set_timer(STORED_AFTER, self._store_draft)
+
+    def _store_draft(self) -> None:
+        self.draft_timer = None
+        if self.editing is None:
+            self.keep_draft()
+
+    def follow_head(self) -> None:
+        """The branch grew while something was written on it: that belongs to its new end."""
+        if self.composer.text and self.written_at != (self.session, self.session.tree.head):
+            self.draft_changed()
+
+    def on_unmount(self) -> None:
+        """Leave nothing unstored behind."""
+        if self.draft_timer is not None:
+            self._store_draft()
 
     def keep_draft(self) -> None:
         """Put what is written away with the branch it is for."""
         head = self.session.tree.head
+        self._leave_older_place(head)
         self.session.set_draft(self.composer.text, head)
         if self.chips:
             self.kept_chips[self.session.id, head or 0] = self.chips
@@ -71,9 +101,16 @@ class DraftActions(Base):
     def take_up_draft(self) -> None:
         """Go on with what was written on this branch."""
         head = self.session.tree.head
+        self.written_at = self.session, head
         self.composer.write(self.session.draft(head))
         self.chips = self.kept_chips.pop((self.session.id, head or 0), [])
         self.show_chips()
+
+    def _leave_older_place(self, head: int | None) -> None:
+        """Forget what was put away of the same text before the branch grew."""
+        before, self.written_at = self.written_at, (self.session, head)
+        if before is not None and before[0] is self.session and before[1] != head:
+            self.session.set_draft("", before[1])
 
     def take_up(self, prompt: Node) -> None:
         """Write this prompt anew; what was written on the branch is put away."""
@@ -124,8 +161,12 @@ class DraftActions(Base):
 
     def sent(self) -> None:
         """What was written is sent: begin with nothing, at the end of the conversation."""
+        head = self.session.tree.head
+        if self.editing is None:
+            self._leave_older_place(head)
+        self.written_at = self.session, head
         self.editing = self.preview = None
-        self.session.set_draft("", self.session.tree.head)
+        self.session.set_draft("", head)
         self.composer.write("")
         self.chips = []
         self.show_chips()
@@ -155,8 +196,16 @@ class DraftActions(Base):
             self.take_up_draft()
             self.chips = [Chip.of(block) for block in content if isinstance(block, Attachment)]
             self.show_chips()
+        elif self.editing is None and self._is_draft(content):
+            self.composer.write(f"{words(content)}\n\n{self.composer.text}".rstrip("\n"))
         text = safe_line(words(content), 60)
         self.app.notify(f"not sent, kept as a draft: {text}", markup=False)
+
+    def _is_draft(self, content: Sequence[Block]) -> bool:
+        """Whether this is in what was put away for the branch in view, and not yet written."""
+        stored = self.session.draft(self.session.tree.head)
+        texts = [block.text for block in content if isinstance(block, Text)]
+        return all(each in stored and each not in self.composer.text for each in texts)
 
     def _content(self, text: str) -> list[Block] | None:
         """What is sent; `None`, and a word about it, while some of it is still being read."""

@@ -45,13 +45,13 @@ MESSAGE_HINTS = (
     "message.continue",
     "message.copy",
 )
-TREE_HINTS = ("tree.switch", "composer.focus", "app.help")
+TREE_HINTS = ("tree.switch", "branch.label", "branch.prune", "composer.focus", "app.help")
 
 
 class Talk(Transcript):
     """The transcript with the keys of a message."""
 
-    BINDINGS = bindings("transcript")
+    BINDINGS = [*bindings("transcript"), *bindings("branch")]
 
 
 class ChatScreen(TaskActions, ChatActions, Screen[None]):
@@ -73,6 +73,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         self.chips = []
         self.kept_chips = {}
         self.autos = []
+        self.hidden = {}
         self.auto_ends = {}
         self.bridge = Bridge(self)
         self._clock: Timer | None = None
@@ -127,6 +128,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         if self.preview is not None and self.preview in session.tree:
             path = session.tree.path_to(session.tree.tip_of(self.preview))
         self.view = SessionView(session, path)
+        self.follow_head()
         self.bridge.look(self.view)
         if not self.view.keys:
             self.transcript.set_empty(self.app.welcome())
@@ -351,6 +353,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
 
     @on(Composer.Changed)
     def _written(self) -> None:
+        self.draft_changed()
         if self.chips:
             self.show_chips()
 
