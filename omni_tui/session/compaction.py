@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -99,7 +100,9 @@ class Compactor:
             return  # a person wants the words, and they fit
         cut = turns_to_cover(draft.history[start:], draft.limit(policy.threshold))
         if cut:
-            self._begin(path[start + cut - 1], tokens).add_done_callback(_look)
+            covers = path[start + cut - 1]
+            ended = partial(self._ended, covers, tokens)
+            self._begin(covers).add_done_callback(ended)
 
     async def before_turn(self, tip: int, tokens: int) -> Node | None:
         """A summary of all before the turn that this node is in; `None` when there can be none."""
@@ -108,8 +111,9 @@ class Compactor:
         if covers is None or (summary is not None and summary.parent_id == covers):
             return None
         try:
-            return await asyncio.shield(self._begin(covers, tokens))
-        except OmniError:
+            return await asyncio.shield(self._begin(covers))
+        except OmniError as error:
+            self._note_failure(covers, tokens, error)
             return None
 
     async def compact(self, node_id: int | None) -> Node:
@@ -120,7 +124,7 @@ class Compactor:
                 hint="ask it to compact that",
             )
         covers = self._end_of(node_id)
-        return await asyncio.shield(self._begin(covers, 0))
+        return await asyncio.shield(self._begin(covers))
 
     def _end_of(self, node_id: int | None) -> int:
         """The last node that a summary asked for by a person covers."""
@@ -139,33 +143,27 @@ class Compactor:
             raise AgentError("There is nothing to sum up yet.", hint="it takes a finished turn")
         return ends[-1] if node_id is not None or len(ends) == 1 else ends[-2]
 
-    def _begin(self, covers: int, tokens: int) -> asyncio.Task[Node]:
+    def _begin(self, covers: int) -> asyncio.Task[Node]:
         if covers not in self._tasks:
-            work = self._make(covers, tokens)
-            task = asyncio.get_running_loop().create_task(work, name="compaction")
+            task = asyncio.get_running_loop().create_task(self._make(covers), name="compaction")
             self._tasks[covers] = task
             task.add_done_callback(lambda _: self._tasks.pop(covers, None))
         return self._tasks[covers]
 
-    async def _make(self, covers: int, tokens: int) -> Node:
+    async def _make(self, covers: int) -> Node:
         session, tree = self._session, self._session.tree
         previous = tree.summary_for(covers)
         messages = tree.messages(covers)[covered(tree, previous) :]
-        try:
-            model = self._registry.resolve(session.setup.context.model or session.model)
-            if model.catalog is not None:
-                await model.catalog.load()
-            made = await summarize(
-                messages,
-                model,
-                previous=previous.message if previous is not None else None,
-                retry=session.setup.retry,
-                window=window_of(model) or UNKNOWN_WINDOW,
-            )
-        except OmniError as error:
-            log.warning("no summary of session %s: %s", session.id, error)
-            self._note_failure(covers, tokens, error)
-            raise
+        model = self._registry.resolve(session.setup.context.model or session.model)
+        if model.catalog is not None:
+            await model.catalog.load()
+        made = await summarize(
+            messages,
+            model,
+            previous=previous.message if previous is not None else None,
+            retry=session.setup.retry,
+            window=window_of(model) or UNKNOWN_WINDOW,
+        )
         if covers not in tree:
             raise AgentError("What was to be summed up is gone.")
         node = tree.summarize(made.message, covers=covers, usage=made.usage, model=made.model)
@@ -186,9 +184,19 @@ class Compactor:
         """Tokens of the messages that a summary stands for, estimated."""
         return sum(map(self.meter.size, self._session.tree.path_to(summary.parent_id)))
 
+    def _ended(self, covers: int, tokens: int, task: asyncio.Task[Node]) -> None:
+        """A summary that nobody waits for was made, or not."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OmniError):
+            self._note_failure(covers, tokens, error)
+        elif error is not None:
+            log.error("a summary of session %s failed", self._session.id, exc_info=error)
+
     def _note_failure(self, covers: int, tokens: int, error: OmniError) -> None:
-        known = set(self._session.tree.path_to(covers)) if covers in self._session.tree else set()
-        is_first = not known & self._failed.keys()
+        log.warning("no summary of session %s: %s", self._session.id, error)
+        if covers not in self._session.tree:
+            return
+        is_first = not set(self._session.tree.path_to(covers)) & self._failed.keys()
         self._failed[covers] = tokens
         if is_first:
             self._session.publish(CompactionFailed(covers=covers, error=error))
@@ -301,10 +309,3 @@ class BranchContext:
         ]
         start = max((covered(tree, each) for each in known), default=0)
         return history[start : covered(tree, summary)]
-
-
-def _look(task: asyncio.Task[Node]) -> None:
-    """The failure of a summary that nobody waits for is told by an event, any other is logged."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None and not isinstance(error, OmniError):
-        log.error("a summary failed", exc_info=error)

@@ -138,6 +138,11 @@ class Titler:
         self._fallback: str | None = None
         """The title if the model is not waited for."""
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a model is being asked."""
+        return self._task is not None
+
     def turn_ended(self, tip: int | None) -> None:
         """Find a title for a session that has none."""
         record, policy = self._session.record, self._session.setup.title
