@@ -62,7 +62,9 @@ if TYPE_CHECKING:
     from omni_tui.session.manager import SessionManager
     from omni_tui.session.session import Session
     from omni_tui.session.setup import Setup
+    from omni_tui.session.store.jsonl import JSONLStore
     from omni_tui.session.store.memory import MemoryStore
+    from omni_tui.session.store.opening import open_store
     from omni_tui.session.store.sqlite import SQLiteStore
     from omni_tui.session.tree import Tree
 
@@ -118,7 +120,9 @@ _HOMES = {
     "omni_tui.session.manager": ("SessionManager",),
     "omni_tui.session.session": ("Session",),
     "omni_tui.session.setup": ("Setup",),
+    "omni_tui.session.store.jsonl": ("JSONLStore",),
     "omni_tui.session.store.memory": ("MemoryStore",),
+    "omni_tui.session.store.opening": ("open_store",),
     "omni_tui.session.store.sqlite": ("SQLiteStore",),
     "omni_tui.session.tree": ("Tree",),
 }
@@ -141,6 +145,7 @@ __all__ = [
     "HaltedError",
     "Hooks",
     "Ignore",
+    "JSONLStore",
     "MaxStepsReachedError",
     "MemoryStore",
     "Message",
@@ -179,6 +184,7 @@ __all__ = [
     "__version__",
     "agent_as_tool",
     "generate_text",
+    "open_store",
     "stream_text",
     "tool",
 ]
