@@ -36,9 +36,9 @@ class ChangeFeed(Protocol):
     def changes(self) -> AbstractAsyncContextManager[AsyncIterator[StoreChange]]:
         """Every change committed by other stores while the block is entered, in their order.
 
-        What this store did itself is left out. Changes that are alike and wait to be read are told
-        once. Where some may have been missed (the connection was lost, or `MAX_WAITING` of them
-        were not read) comes a `resync`. The iterator ends when the store is closed.
+        What this store did itself is left out. Of changes that are alike and wait to be read only
+        the last is told. Where some may have been missed (the connection was lost, or `MAX_WAITING`
+        of them were not read) comes a `resync`. The iterator ends when the store is closed.
 
         Raises `StoreUnavailableError` on entering if the store cannot be reached.
         """
@@ -53,7 +53,8 @@ class Inbox:
         self._closed = False
 
     def put(self, change: StoreChange) -> None:
-        """Add a change, unless one like it waits already."""
+        """Add a change, in place of one like it that waits already."""
+        self._waiting.pop(change, None)
         if change.what == "resync" or len(self._waiting) >= MAX_WAITING:
             self._waiting = {StoreChange("resync"): None}
         else:
