@@ -27,7 +27,7 @@ from omni_tui.session.store.base import StoredSession
 FORMAT = "chatgpt"
 
 _HIDDEN = "is_visually_hidden_from_conversation"
-_INTERNAL = frozenset({"user_editable_context", "model_editable_context"})
+_INTERNAL = ("user_editable_context", "model_editable_context")
 
 
 def is_conversation(value: dict[str, Any]) -> bool:

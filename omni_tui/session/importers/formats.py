@@ -92,7 +92,7 @@ def _sessions(
         known = format or _format_of(value)
         if known is not None and known in LINES:
             lines = (each for _, each in chain(passed, values))
-            yield from LINES[known][1](lines, warn)
+            yield from (each for each in LINES[known][1](lines, warn) if len(each.tree))
             return
         if known is not None:
             yield from _conversations(chain(passed, values), warn, format)

@@ -28,7 +28,7 @@ from omni_tui.session.store.base import StoredSession
 
 FORMAT = "pi"
 
-_TYPES = frozenset({"message", "model_change", "thinking_level_change", "compaction", "leaf"})
+_TYPES = ("message", "model_change", "thinking_level_change", "compaction", "leaf")
 _STOPS: dict[str, StopReason] = {
     "stop": "stop",
     "length": "length",

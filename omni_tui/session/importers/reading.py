@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from omni_tui.core.errors import AttachmentError
+from omni_tui.core.media import kind_of
 from omni_tui.core.messages import Attachment, Block, Text, scrub
 from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
@@ -23,6 +24,7 @@ MAX_ID = 200
 MAX_DEPTH = 100
 """How deep the arguments of a tool may be nested; what is deeper becomes `null`."""
 
+_NO_IMAGE = "[an image that cannot be read]"
 _MAX_TOKENS = 2**48
 _INT64 = 2**63
 
@@ -105,10 +107,10 @@ def image_of(data: Any, name: str | None = None) -> Block:
         found = base64.b64decode(data if isinstance(data, str) else "", validate=True)
         made = Attachment.from_bytes(found, name=name)
     except (binascii.Error, ValueError):
-        return Text(text="[an image that cannot be read]")
+        return Text(text=_NO_IMAGE)
     except AttachmentError as error:
         return Text(text=f"[an image left out: {error.message}]")
-    return made
+    return made if kind_of(made.media_type) == "image" else Text(text=_NO_IMAGE)
 
 
 def count_of(value: Any) -> int:

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from omni_tui.core.errors import ConfigError
 
@@ -52,7 +52,7 @@ class Source:
         """How many bytes of the file are read; of an archive, packed ones."""
         return self._file.tell() if self.size else 0
 
-    def parts(self) -> Iterator[tuple[str, io.BufferedReader]]:
+    def parts(self) -> Iterator[tuple[str, io.BufferedReader[Any]]]:
         """The name and the bytes of each part; those of an archive are unpacked as they are read.
 
         Raises `ConfigError` for an archive without conversations, and while reading `READ_ERRORS`.
@@ -60,7 +60,7 @@ class Source:
         if not self.size or not zipfile.is_zipfile(self._file):
             if self.size:
                 self._file.seek(0)
-            yield self.name, cast(io.BufferedReader, self._file)
+            yield self.name, cast("io.BufferedReader[Any]", self._file)
             return
         with zipfile.ZipFile(self._file) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]

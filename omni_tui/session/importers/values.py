@@ -34,7 +34,7 @@ class Damage(msgspec.Struct, frozen=True):
     problem: str
 
 
-def read_values(stream: BufferedReader, *, limit: int = MAX_VALUE) -> Iterator[Any]:
+def read_values(stream: BufferedReader[Any], *, limit: int = MAX_VALUE) -> Iterator[Any]:
     """The elements of an array, or the values of lines, or the one value of the stream.
 
     What cannot be read, or is longer than `limit` bytes, gives a `Damage`. Raises what reading the
@@ -53,12 +53,14 @@ def read_values(stream: BufferedReader, *, limit: int = MAX_VALUE) -> Iterator[A
     value = decode(line)
     if isinstance(value, Damage) and len(line) <= limit:
         # Either the first of many lines is broken, or one value goes over many lines.
-        whole = line + stream.read(limit + 1 - len(line))
-        if len(whole) <= limit and not isinstance(one := decode(whole), Damage):
+        rest = stream.read(limit + 1 - len(line))
+        is_whole = len(line) + len(rest) <= limit
+        if rest and is_whole and not isinstance(one := decode(line + rest), Damage):
             yield one
             return
-        lines = whole.split(b"\n")
-        cut = lines.pop() if len(whole) > limit else b""
+        yield value
+        lines = rest.split(b"\n")
+        cut = b"" if is_whole else lines.pop() + stream.readline(limit + 1)
         yield from (decode(each) for each in lines if each.strip())
         yield from _lines(stream, limit, cut)
         return
@@ -79,7 +81,7 @@ def decode(text: bytes) -> Any:
         return Damage(f"this is not JSON: {error}")
 
 
-def _first(stream: BufferedReader) -> bytes:
+def _first(stream: BufferedReader[Any]) -> bytes:
     """The first byte that says something; all before it is taken from the stream."""
     if stream.peek(3)[:3] == _BOM:
         stream.read(3)
@@ -88,7 +90,7 @@ def _first(stream: BufferedReader) -> bytes:
     return byte
 
 
-def _lines(stream: BufferedReader, limit: int, line: bytes) -> Iterator[Any]:
+def _lines(stream: BufferedReader[Any], limit: int, line: bytes) -> Iterator[Any]:
     """The values of the lines from `line` on, of which only the beginning may be read."""
     while line:
         if len(line) <= limit:
@@ -104,7 +106,7 @@ def _lines(stream: BufferedReader, limit: int, line: bytes) -> Iterator[Any]:
 class _Elements:
     """Cuts an array whose opening bracket is read."""
 
-    def __init__(self, stream: BufferedReader, limit: int) -> None:
+    def __init__(self, stream: BufferedReader[Any], limit: int) -> None:
         self._stream = stream
         self._limit = limit
         self._buffer = bytearray()
