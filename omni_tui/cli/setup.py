@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from omni_tui.agent.subagent import MAX_DEPTH
 from omni_tui.cli.database import place_at
 from omni_tui.config.approvals import load_approvals
@@ -18,12 +20,14 @@ from omni_tui.config.settings import ApprovalMode, Settings, load_settings
 from omni_tui.core.errors import NotFoundError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options, OutputFormat
+from omni_tui.session.context import ContextPolicy
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.references import labelled, split_reference
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import Store
 from omni_tui.session.store.opening import Place, open_store
+from omni_tui.session.titles import TitlePolicy
 from omni_tui.tools.builtin import builtin_tools
 from omni_tui.tools.permissions import Permissions, Rule
 
@@ -97,6 +101,8 @@ class Ground:
             output=self.output,
             options=Options(thinking=settings.thinking),
             fallbacks=settings.fallbacks,
+            context=ContextPolicy(**msgspec.structs.asdict(settings.context)),
+            title=TitlePolicy(**msgspec.structs.asdict(settings.title)),
             cwd=cwd,
             max_depth=MAX_DEPTH,
         )
@@ -123,8 +129,9 @@ def read_ground(arguments: argparse.Namespace, *, output: OutputFormat | None = 
     wanted = arguments.model or settings.model
     if wanted is not None:
         registry.resolve(wanted)
-    for fallback in settings.fallbacks:
-        registry.resolve(fallback)
+    for other in (*settings.fallbacks, settings.context.model, settings.title.model):
+        if other is not None:
+            registry.resolve(other)
     return Ground(
         settings=settings,
         paths=paths,

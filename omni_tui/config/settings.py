@@ -55,6 +55,27 @@ class ToolSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests to the model in one run before it stops, 1 to 1000."""
 
 
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of conversations that get too long for their model."""
+
+    strategy: Literal["summarize", "truncate", "off"] = "summarize"
+    """`summarize` has a model sum up the beginning, `truncate` leaves out old tool results and
+    messages, `off` sends everything."""
+    threshold: Annotated[int, msgspec.Meta(ge=1000)] = 100_000
+    """Tokens from which that is done, at least 1000; never more than nine tenths of the window."""
+    model: str | None = None
+    """`provider/model` that writes summaries; `None` takes the model of the session."""
+
+
+class Title(msgspec.Struct, frozen=True, kw_only=True):
+    """How sessions find their titles."""
+
+    strategy: Literal["heuristic", "model", "off"] = "heuristic"
+    """`heuristic` takes the first words that were said, `model` asks a model, `off` finds none."""
+    model: str | None = None
+    """`provider/model` that is asked; `None` takes the model of the session."""
+
+
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     """Rules by tool and argument, as `bash(make test)`; the most specific one wins."""
 
@@ -84,6 +105,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How the terminal application looks."""
     tools: ToolSettings = ToolSettings()
     """How far a model may go alone."""
+    context: Context = Context()
+    """What becomes of conversations that get too long for their model."""
+    title: Title = Title()
+    """How sessions find their titles."""
     permissions: Permissions = Permissions()
     """Which tools run, ask, or never run."""
     keymap: dict[str, str | list[str]] = {}

@@ -124,8 +124,18 @@ def test_an_unknown_model_is_refused_with_a_hint(run: Omni, model: str) -> None:
     assert hint.strip()
 
 
-def test_an_unknown_fallback_is_refused_before_anything_is_asked(run: Omni, home: Path) -> None:
-    (home / "config.toml").write_text('fallbacks = ["nobody/model"]\n')
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'fallbacks = ["nobody/model"]',
+        '[context]\nmodel = "nobody/model"',
+        '[title]\nmodel = "nobody/model"',
+    ],
+)
+def test_an_unknown_second_model_is_refused_before_anything_is_asked(
+    run: Omni, home: Path, setting: str
+) -> None:
+    (home / "config.toml").write_text(f"{setting}\n")
     done = run("-p", "hi")
     assert done.returncode == 2
     assert "nobody" in done.stderr
@@ -137,6 +147,8 @@ def test_an_unknown_fallback_is_refused_before_anything_is_asked(run: Omni, home
         ('model = "demo/chat"\n[tools\nx = 1\n', "line 2"),
         ('[tools]\nmax_steps = "many"\n', "max_steps"),
         ('[tools]\napproval_mode = "sometimes"\n', "approval_mode"),
+        ("[context]\nthreshold = 999\n", "threshold"),
+        ('[title]\nstrategy = "guess"\n', "expected one of heuristic, model, off"),
     ],
 )
 def test_a_broken_settings_file_is_named_with_the_place(

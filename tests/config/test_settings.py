@@ -25,6 +25,15 @@ ascii = true
 approval_mode = "plan"
 max_steps = 3
 
+[context]
+strategy = "truncate"
+threshold = 20000
+model = "box/small"
+
+[title]
+strategy = "model"
+model = "box/small"
+
 [permissions]
 allow = ["bash(make test)"]
 ask = ["write_file"]
@@ -79,6 +88,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         "system": "Be brief.",
         "ui": {"tree_width": 40, "ascii": True},
         "tools": {"approval_mode": "plan", "max_steps": 3},
+        "context": {"strategy": "truncate", "threshold": 20_000, "model": "box/small"},
+        "title": {"strategy": "model", "model": "box/small"},
         "permissions": {
             "allow": ("bash(make test)",),
             "ask": ("write_file",),

@@ -11,8 +11,10 @@ import pytest
 from omni_tui.config.providers import ProviderSettings
 from omni_tui.config.settings import (
     ApprovalMode,
+    Context,
     Permissions,
     Settings,
+    Title,
     ToolSettings,
     Ui,
     load_settings,
@@ -49,7 +51,9 @@ def test_the_example_of_every_setting_loads_without_a_notice(tmp_path: Path) -> 
     assert settings.theme == Settings().theme
 
 
-@pytest.mark.parametrize("section", [Settings, Ui, ToolSettings, Permissions, ProviderSettings])
+@pytest.mark.parametrize(
+    "section", [Settings, Ui, ToolSettings, Context, Title, Permissions, ProviderSettings]
+)
 def test_every_setting_is_in_the_example(section: type[msgspec.Struct]) -> None:
     example = toml_of("configuration.md", "[ui]")
     names = [field.name for field in msgspec.structs.fields(section) if field.name != "notices"]
