@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from sqlite3 import connect
-from typing import Any
 
 import pytest
 from agent_helpers import Recorder, assert_answered, until_paused
+from crash_child import IMPORTED, Order
 from session_helpers import AT_ONCE
 
 from omni_tui.agent.decisions import Execute
@@ -26,58 +27,92 @@ from omni_tui.session.manager import SessionManager
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store import SQLiteStore
+from omni_tui.session.store.maintenance import Finding, examine
 from omni_tui.session.tree import Tree
 
 CHILD = Path(__file__).with_name("crash_child.py")
+
+PIECES, KILLS = 10, 20
+"""So many files, each of which grows under so many programs that are killed."""
 
 
 class Victim:
     """The program to be killed, and what it said before."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.pid = 0
         self.session_id = ""
         self.saved: dict[int, str] = {}
+        self.is_dead = False
 
     def listen(self) -> str:
-        """Read one line, and remember it; its kind."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "the program ended by itself"
-        kind, *facts = json.loads(line)
-        self._note(kind, facts)
-        return str(kind)
-
-    def listen_until(self, kind: str) -> None:
-        while self.listen() != kind:
-            pass
-
-    def kill(self) -> None:
-        """Kill it, and read what it had said by then; a line cut in half was not said."""
-        assert self.process.stdout is not None
-        self.process.kill()
-        rest = self.process.stdout.read()
-        self.process.wait()
-        for line in rest.splitlines(keepends=True):
-            if line.endswith("\n"):
-                kind, *facts = json.loads(line)
-                self._note(kind, facts)
-
-    def _note(self, kind: str, facts: list[Any]) -> None:
-        if kind == "session":
+        """Read one line, and remember it; its kind. A line cut in half was not said."""
+        line = self._server.line()
+        try:
+            kind, *facts = json.loads(line)
+        except ValueError:
+            return "nothing"
+        if kind == "pid":
+            self.pid = facts[0]
+        elif kind == "session":
             self.session_id = facts[0]
         elif kind == "saved":
             self.saved.update({int(id): text for id, text in facts[0].items()})
+        elif kind == "dead":
+            self.is_dead = True
+        return str(kind)
+
+    def listen_until(self, kind: str) -> None:
+        while not self.is_dead and self.listen() != kind:
+            pass
+
+    def kill(self) -> None:
+        """Kill it, unless it did that itself, and read what it had said by then."""
+        while not self.pid:
+            self.listen()
+        if not self.is_dead:
+            os.kill(self.pid, signal.SIGKILL)  # nobody waited for it yet: no other has its pid
+        self.listen_until("dead")
 
 
-@contextmanager
-def victim(path: Path, mode: str) -> Iterator[Victim]:
-    command = [sys.executable, str(CHILD), str(path), mode]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+class Server:
+    """Starts programs that are to be killed, one after the other."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the server ended by itself"
+        return line
+
+    @contextmanager
+    def victim(
+        self, path: Path, mode: str, *, session_id: str = "", seed: int = 0, strike: int = 0
+    ) -> Iterator[Victim]:
+        """A program that is surely dead when the block ends."""
+        order = Order(path=str(path), mode=mode, session_id=session_id, seed=seed, strike=strike)
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        victim = Victim(self)
         try:
-            yield Victim(process)
+            yield victim
         finally:
-            process.kill()
+            if not victim.is_dead:
+                victim.kill()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with subprocess.Popen(
+        [sys.executable, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Server(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def make_manager(path: Path, tool: Tool) -> SessionManager:
@@ -89,19 +124,19 @@ def make_manager(path: Path, tool: Tool) -> SessionManager:
     )
 
 
-def check(tree: Tree, saved: dict[int, str]) -> None:
+def check(tree: Tree, saved: Mapping[int, str]) -> None:
     """All that was acknowledged is there, and the tree holds together."""
     for node_id, message in saved.items():
         assert encode_message(tree[node_id].message).decode() == message
-    children: set[int] = set()
+    places = [*tree.roots, *tree.pruned(None)]
     for node in tree.nodes.values():
         assert node.parent_id is None or node.parent_id < node.id
-        children.update(tree.children(node.id))
+        places += [*tree.children(node.id), *tree.pruned(node.id), *tree.summaries(node.id)]
         if node.kind in ("results", "reply"):
             assert node.parent_id is not None
         if node.kind == "results":
             assert_answered(tree.messages(node.id))
-    assert children | set(tree.roots) == set(tree.nodes)
+    assert sorted(places) == sorted(tree.nodes)
     for parent, child in tree.cursors.items():
         assert child in tree.children(parent)
     assert tree.path == tree.path_to(tree.head)
@@ -118,9 +153,9 @@ async def finish(session: Session, run: Run) -> int:
     return asked
 
 
-async def test_killed_while_a_reply_streams(tmp_path: Path) -> None:
+async def test_killed_while_a_reply_streams(tmp_path: Path, server: Server) -> None:
     path = tmp_path / "sessions.db"
-    with victim(path, "stream") as it:
+    with server.victim(path, "stream") as it:
         it.listen_until("here")
         it.kill()
     assert list(it.saved) == [1]
@@ -133,9 +168,9 @@ async def test_killed_while_a_reply_streams(tmp_path: Path) -> None:
         assert session.tree.is_finished(2)
 
 
-async def test_killed_while_a_tool_runs(tmp_path: Path) -> None:
+async def test_killed_while_a_tool_runs(tmp_path: Path, server: Server) -> None:
     path = tmp_path / "sessions.db"
-    with victim(path, "tool") as it:
+    with server.victim(path, "tool") as it:
         it.listen_until("here")
         it.kill()
     assert list(it.saved) == [1, 2]
@@ -155,18 +190,18 @@ async def test_killed_while_a_tool_runs(tmp_path: Path) -> None:
         assert session.tree.is_finished(4)
 
 
-async def killed_with_a_sub_agent(path: Path) -> str:
+def killed_with_a_sub_agent(server: Server, path: Path) -> str:
     """Kill a program while a tool of a sub-agent runs; the id of the session above."""
-    with victim(path, "task") as it:
+    with server.victim(path, "task") as it:
         it.listen_until("here")
         it.kill()
     assert list(it.saved) == [1, 2]
     return it.session_id
 
 
-async def test_killed_while_a_sub_agent_works(tmp_path: Path) -> None:
+async def test_killed_while_a_sub_agent_works(tmp_path: Path, server: Server) -> None:
     path = tmp_path / "sessions.db"
-    id = await killed_with_a_sub_agent(path)
+    id = killed_with_a_sub_agent(server, path)
     recorder = Recorder()
     async with make_manager(path, recorder.tool("write")) as manager:
         session, _ = await manager.open(id)
@@ -189,9 +224,11 @@ async def test_killed_while_a_sub_agent_works(tmp_path: Path) -> None:
         assert session.tree[3].usage == child.tree.usage()
 
 
-async def test_a_sub_agent_can_be_continued_by_hand_after_a_kill(tmp_path: Path) -> None:
+async def test_a_sub_agent_can_be_continued_by_hand_after_a_kill(
+    tmp_path: Path, server: Server
+) -> None:
     path = tmp_path / "sessions.db"
-    id = await killed_with_a_sub_agent(path)
+    id = killed_with_a_sub_agent(server, path)
     recorder = Recorder()
     async with make_manager(path, recorder.tool("write")) as manager:
         child_id = await manager.find_child(id, 2, "use-1")
@@ -206,35 +243,60 @@ async def test_a_sub_agent_can_be_continued_by_hand_after_a_kill(tmp_path: Path)
         assert (result.content, result.is_error) == ("Gone on.", False)
 
 
-@pytest.mark.parametrize("seed", range(20))
-async def test_killed_at_a_random_moment(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("piece", range(PIECES))
+async def test_killed_at_random_moments_while_the_file_grows(
+    tmp_path: Path, server: Server, piece: int
+) -> None:
     path = tmp_path / "sessions.db"
-    moment = random.Random(seed)
-    with victim(path, "endless") as it:
-        it.listen_until("session")
-        for _ in range(moment.randrange(12)):
-            it.listen()
-        time.sleep(moment.random() * 0.02)  # somewhere in the middle of whatever it does
-        it.kill()
-    with closing(connect(path)) as connection:
-        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-    async with make_manager(path, Recorder().tool("write")) as manager:
-        if not await manager.store.exists(it.session_id):
-            assert not it.saved  # killed before the first word was kept
-            return
-        session, _ = await manager.open(it.session_id)
-        tree = session.tree
-        check(tree, it.saved)
-        for tip in tree.tips():
-            if tree.is_finished(tip):
-                run = session.prompt("And now?", at=tip)
-                assert await finish(session, run) == 0
+    chance = random.Random(piece)
+    id, saved = "", dict[int, str]()
+    for number in range(KILLS):
+        from_within = number % 2 == 1
+        strike = chance.randrange(1, 4000) if from_within else 0
+        with server.victim(
+            path, "endless", session_id=id, seed=chance.randrange(10**9), strike=strike
+        ) as it:
+            if from_within:
+                it.listen_until("dead")
             else:
+                it.listen_until("session")
+                for _ in range(chance.randrange(12)):
+                    it.listen()
+                time.sleep(chance.random() * 0.02)  # in the middle of whatever it does
+                it.kill()
+        saved |= it.saved
+        if path.exists() and (wrong := [each for each in examine(path, deep=True) if bad(each)]):
+            raise AssertionError(wrong)
+        id = await goes_on(path, id or it.session_id, saved)
+
+
+def bad(finding: Finding) -> bool:
+    """Damage, or words that are not those of the messages."""
+    return finding.level != "ok"
+
+
+async def goes_on(path: Path, id: str, saved: dict[int, str]) -> str:
+    """Open what was killed and talk on, noting what is saved; the id, empty if nothing is kept."""
+    async with make_manager(path, Recorder().tool("write")) as manager:
+        if not id or not await manager.store.exists(id):
+            assert not saved  # killed before the first word was kept
+            return ""
+        for brought_in in await manager.store.list(limit=1000):
+            assert brought_in.id == id or brought_in.nodes in (0, IMPORTED)
+        session, _ = await manager.open(id)
+        tree = session.tree
+        check(tree, saved)
+        for tip in tree.tips():
+            if not tree.is_finished(tip) and tree[tip].kind != "reply":
                 assert tree.is_interrupted(tip)
                 asked = await finish(session, session.proceed(tip))
                 assert asked == len(tree.dangling(tip))
-            assert tree.is_finished(tree.tip_of(tip) or 0)
-        check(tree, it.saved)
+                assert tree.is_finished(tree.tip_of(tip) or 0)
+        run = session.prompt("And now?", at=max(filter(tree.is_finished, tree.tips())))
+        assert await finish(session, run) == 0
+        check(tree, saved)
         await manager.close(session.id)
         again, _ = await manager.open(session.id)
         assert list(again.tree.nodes.values()) == list(tree.nodes.values())
+        saved |= {node.id: node.raw.decode() for node in tree.nodes.values()}
+    return id
