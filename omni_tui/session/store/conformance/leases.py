@@ -21,6 +21,12 @@ class LeaseConformance:
         await store.lease("s")
         await store.delete("s")
 
+    async def test_opening_again_is_fine(self, store: Store) -> None:
+        await store.open()
+        await stored(store)
+        await store.open()
+        assert await store.exists("s")
+
     async def test_closing_twice_is_fine(self, store: Store) -> None:
         await stored(store)
         await store.close()
