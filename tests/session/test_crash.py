@@ -252,7 +252,7 @@ async def test_killed_at_random_moments_while_the_file_grows(
     id, saved = "", dict[int, str]()
     for number in range(KILLS):
         from_within = number % 2 == 1
-        strike = chance.randrange(1, 4000) if from_within else 0
+        strike = chance.randrange(1, 500) if from_within else 0
         with server.victim(
             path, "endless", session_id=id, seed=chance.randrange(10**9), strike=strike
         ) as it:
@@ -260,7 +260,7 @@ async def test_killed_at_random_moments_while_the_file_grows(
                 it.listen_until("dead")
             else:
                 it.listen_until("session")
-                for _ in range(chance.randrange(12)):
+                for _ in range(chance.randrange(8)):
                     it.listen()
                 time.sleep(chance.random() * 0.02)  # in the middle of whatever it does
                 it.kill()
