@@ -67,8 +67,7 @@ async def run(arguments: argparse.Namespace) -> int:
     if arguments.redact:
         stored = Redactor().session(stored)
     pieces = export(stored, form, place=place, everything=arguments.all)
-    is_json = form in ("json", "jsonl")
-    write_out(pieces, arguments.output, force=arguments.force, is_json=is_json)
+    write_out(pieces, arguments.output, force=arguments.force)
     return DONE
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -11,25 +10,20 @@ from pathlib import Path
 
 from omni_tui.core.errors import ConfigError
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 
-
-def write_out(pieces: Iterable[str], file: str | None, *, force: bool, is_json: bool) -> None:
+def write_out(pieces: Iterable[str], file: str | None, *, force: bool = False) -> None:
     """Write text in UTF-8, piece by piece.
 
     Args:
         pieces: The text.
         file: A path; `None` or `-` is standard output. A new file is its owner's alone.
         force: Replace a file that is there.
-        is_json: On a terminal, escape what it might obey, which JSON can without loss.
 
     Raises:
         ConfigError: The file is there already, or cannot be written.
     """
     if file in (None, "-"):
-        escape = is_json and sys.stdout.isatty()
-        for piece in pieces:
-            sys.stdout.write(_NOT_ASCII.sub(_escaped, piece) if escape else piece)
+        sys.stdout.writelines(pieces)
         sys.stdout.flush()
         return
     assert file is not None
@@ -75,8 +69,3 @@ def _put_beside(temporary: Path, path: Path) -> None:
 
 def _is_there(path: Path) -> ConfigError:
     return ConfigError(f"{path} is there already.", hint="--force replaces it")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -16,6 +16,7 @@ from omni_tui.core.messages import scrub
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.export.branches import walk
 from omni_tui.session.export.diagrams import to_dot, to_mermaid
+from omni_tui.session.export.json import json_text
 from omni_tui.session.export.outline import WORDS, to_lines
 from omni_tui.session.references import labelled, split_reference
 from omni_tui.session.store.base import StoredSession
@@ -54,8 +55,7 @@ async def run(arguments: argparse.Namespace) -> int:
     if label is not None:
         stored.tree.switch(labelled(stored.tree, label))
     lines = _lines(stored, arguments.format, everything=arguments.all)
-    is_json = arguments.format == "json"
-    write_out((f"{line}\n" for line in lines), None, force=False, is_json=is_json)
+    write_out((f"{line}\n" for line in lines), None)
     return DONE
 
 
@@ -94,5 +94,4 @@ def _json(stored: StoredSession, *, everything: bool) -> Iterator[str]:
         for node in walk(tree, everything=everything)
     ]
     made = {"id": record.id, "title": record.title, "head": tree.head, "nodes": nodes}
-    text = msgspec.json.encode(scrub(msgspec.to_builtins(made)))
-    yield msgspec.json.format(text, indent=2).decode()
+    yield msgspec.json.format(json_text(scrub(msgspec.to_builtins(made))), indent=2)

@@ -1,7 +1,11 @@
-"""A session as JSON, whole and lossless, and branches as JSON Lines."""
+"""A session as JSON, whole and lossless, and branches as JSON Lines.
+
+What a terminal might obey is escaped, which JSON can without loss.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,6 +23,10 @@ from omni_tui.session.export.portable import (
 from omni_tui.session.node import Node
 from omni_tui.session.store.base import StoredSession
 
+_OBEYED = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff"
+    "\U000e0000-\U000e007f]"
+)
 _encoder = msgspec.json.Encoder()
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -36,7 +44,7 @@ def to_json(stored: StoredSession) -> Iterator[str]:
     yield '"nodes":['
     for number, node in enumerate(tree.nodes.values()):
         made = {**_facts(node), "message": msgspec.Raw(message_json(node))}
-        yield f"{',' if number else ''}\n{_encoder.encode(made).decode()}"
+        yield f"{',' if number else ''}\n{json_text(made)}"
     yield "\n]}\n"
 
 
@@ -50,8 +58,7 @@ def to_jsonl(stored: StoredSession, nodes: Iterable[Node]) -> Iterator[str]:
             "session_id": stored.record.id,
             "node": _facts(node),
         }
-        made = said | about
-        yield f"{_encoder.encode(made).decode()}\n"
+        yield f"{json_text(said | about)}\n"
 
 
 def _facts(node: Node) -> dict[str, Any]:
@@ -60,4 +67,14 @@ def _facts(node: Node) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return _encoder.encode(scrub(msgspec.to_builtins(value))).decode()
+    return json_text(scrub(msgspec.to_builtins(value)))
+
+
+def json_text(value: object) -> str:
+    """A value as JSON in one line that is safe to print."""
+    return _OBEYED.sub(_escaped, _encoder.encode(value).decode())
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

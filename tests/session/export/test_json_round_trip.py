@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -229,3 +230,15 @@ def test_a_newer_version_is_refused_with_a_warning() -> None:
     found, warnings = imported(text)
     assert found == []
     assert "version 2" in warnings[0]
+
+
+def test_nothing_a_terminal_obeys_stands_in_json_and_nothing_is_lost() -> None:
+    words = "\x1b[2J \x7f \x9b31m \u202e \u2028 \ufeff \U000e0041 ok 富士 👩\u200d🚀"
+    tree = Tree()
+    tree.push(Message.user(words), label=words)
+    stored = StoredSession(SessionRecord(id=ID, title=words), tree)
+    for text in ("".join(to_json(stored)), "".join(to_jsonl(stored, [tree[1]]))):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\ufeff\U000e0041]", text)
+        assert "ok 富士 👩" in text
+        (back,), _ = imported(text)
+        assert back.tree[1].message.text == words
