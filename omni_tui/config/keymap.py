@@ -62,6 +62,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme.next", (), "next theme", "Take the next theme."),
     Action("session.new", ("ctrl+n",), "new", "Start a session."),
     Action("session.list", ("ctrl+s",), "sessions", "Find and open a session."),
+    Action("session.title", (), "title", "Find another title for this session."),
+    Action("session.compact", (), "compact", "Sum up this branch now, but for its last turn."),
     Action(
         "session.parent",
         ("alt+left",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from omni_tui.agent.context import Draft, View, window_of
+from omni_tui.agent.events import StateChanged
 from omni_tui.agent.summary import GROWTH, summarize, turns_to_cover
 from omni_tui.agent.truncation import Truncate
 from omni_tui.core.errors import AgentError, ContextLengthError, OmniError
@@ -147,8 +148,14 @@ class Compactor:
         if covers not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._make(covers), name="compaction")
             self._tasks[covers] = task
-            task.add_done_callback(lambda _: self._tasks.pop(covers, None))
+            task.add_done_callback(lambda _: self._over(covers))
+            self._session.publish(StateChanged(fields=("compacting",)))
         return self._tasks[covers]
+
+    def _over(self, covers: int) -> None:
+        """A summary was made, or not."""
+        del self._tasks[covers]
+        self._session.publish(StateChanged(fields=("compacting",)))
 
     async def _make(self, covers: int) -> Node:
         session, tree = self._session, self._session.tree

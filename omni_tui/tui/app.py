@@ -142,8 +142,8 @@ class OmniApp(Approvals, Choosing, App[None]):
         except OmniError:
             return
         await asyncio.to_thread(provider.prepare)
-        if self.session.options.thinking is not None:
-            await self.look_up_model()  # to say how much it thinks only if it does
+        if self.session.options.thinking is not None or len(self.session.tree):
+            await self.look_up_model()  # to say how much it thinks, and how full its window is
             self.chat.refresh_bars()
 
     # Sessions

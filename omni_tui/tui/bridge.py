@@ -40,7 +40,14 @@ from omni_tui.core.stream import (
     ToolUseStart,
 )
 from omni_tui.llm.accumulator import Accumulator
-from omni_tui.session.events import Saved, SaveFailed, TitleChanged, TreeChanged
+from omni_tui.session.events import (
+    Compacted,
+    CompactionFailed,
+    Saved,
+    SaveFailed,
+    TitleChanged,
+    TreeChanged,
+)
 from omni_tui.session.session import Session
 from omni_tui.tui.tool_view import StreamingUse
 from omni_tui.tui.view import LIVE, SessionView
@@ -176,6 +183,8 @@ class Bridge:
                 screen.given_back(content)
             case Retrying() as retrying:
                 screen.show_retry(retrying)
+            case Compacted() | CompactionFailed() as told:
+                screen.tell_of_compaction(told)
             case TitleChanged() | Saved() | SaveFailed() | StateChanged():
                 screen.refresh_bars()
             case _:

@@ -18,7 +18,7 @@ COMMANDS = (
     ("/model PROVIDER/MODEL", "Use another model from here on."),
     ("/effort LEVEL", "Think off, low, medium, high, xhigh or max; default as in the settings."),
     ("/auto GOAL", "Work on a goal by itself, turn after turn, until it is done; Esc stops it."),
-    ("/title TEXT", "Name this session."),
+    ("/title TEXT", "Name this session; without a text another title is found."),
 )
 """The commands that take an argument, and what they do."""
 
@@ -48,6 +48,8 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "copy": "message.copy",
         "open": "message.open",
         "back": "session.parent",
+        "title": "session.title",
+        "compact": "session.compact",
     }
 )
 """Short names of actions."""

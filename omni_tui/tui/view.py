@@ -11,11 +11,12 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
-from omni_tui.session.tree import Node
+from omni_tui.session.tree import Node, Tree
 from omni_tui.tui.attached import facts_of, name_of
 from omni_tui.tui.tool_view import seconds, task_row, tool_row
 from omni_tui.tui.widgets.transcript.model import (
     Entry,
+    Folded,
     Notice,
     Part,
     Prose,
@@ -44,17 +45,21 @@ class SessionView:
         nodes = self._nodes = tree.nodes
         tip = self._path[-1] if self._path else None
         self.run = session.run_at(tip)
-        self.keys: Sequence[int] = [
-            node_id for node_id in self._path if nodes[node_id].kind != "results"
-        ]
-        if self.run is not None and is_writing(self.run):
-            self.keys.append(LIVE)
+        keys = [node_id for node_id in self._path if nodes[node_id].kind != "results"]
+        live = [LIVE] if self.run is not None and is_writing(self.run) else []
+        self._last = (keys + live)[-1] if keys or live else None
+        """The entry of the last message."""
+        if tree.summary_for(tip) is not None:
+            keys = with_summaries(tree, self._path)
+        self.keys: Sequence[int] = keys + live
 
     def size(self, key: int) -> tuple[int, int]:
         """(characters, newlines), from the stored form: hardly a message is decoded for it."""
         if key == LIVE:
             return (200, 4)
         node = self._nodes[key]
+        if node.kind == "summary":
+            return (60, 0)  # it is folded
         if node.kind == "prompt" and len(node.raw) > LONG_PROMPT:
             text = node.message.text  # most of it may be a picture, of which no line is shown
             return len(text), text.count("\n")
@@ -65,6 +70,8 @@ class SessionView:
         if key == LIVE:
             return self._live()
         node = self.session.tree[key]
+        if node.kind == "summary":
+            return summary_entry(self.session, node)
         return self._prompt(node) if node.role == "user" else self._answer(node)
 
     def _live(self) -> Entry:
@@ -200,9 +207,7 @@ class SessionView:
 
     def _is_last(self, node: Node) -> bool:
         """Whether nothing but tool results follows on the path, and nothing is being written."""
-        if self.keys and self.keys[-1] == LIVE:
-            return False
-        return bool(self.keys) and self.keys[-1] == node.id
+        return self._last == node.id
 
     def _elsewhere(self) -> int:
         """How many messages stand on branches that leave the path at its last turn."""
@@ -215,6 +220,29 @@ class SessionView:
         beside = [*tree.siblings(prompt.id)]
         beside += [child for child in tree.children(prompt.id) if child not in first]
         return sum(1 + tree.descendants(node_id) for node_id in beside) if first else 0
+
+
+def with_summaries(tree: Tree, path: Sequence[int]) -> list[int]:
+    """The messages of a path with its summaries, each after the last message it stands for."""
+    keys: list[int] = []
+    for node_id in path:
+        if tree.nodes[node_id].kind != "results":
+            keys.append(node_id)
+        keys += [id for id in tree.summaries(node_id) if not tree.nodes[id].is_pruned]
+    return keys
+
+
+def summary_entry(session: Session, summary: Node) -> Entry:
+    """The row of a summary: what it stands for, and how much shorter it is."""
+    covered = session.tree.depth(summary.id) - 1
+    before = count(session.compactor.before(summary))
+    after = count(session.compactor.meter.size(summary.id))
+    row = Folded(
+        f"summary of {covered} message{'' if covered == 1 else 's'}",
+        f"{before} → {after} tokens",
+        summary.message.text,
+    )
+    return Entry(key=summary.id, role="assistant", name="", parts=(row,))
 
 
 def is_writing(run: BranchRun) -> bool:

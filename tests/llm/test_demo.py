@@ -290,3 +290,14 @@ async def test_echo_says_what_was_said() -> None:
     history = [Message.user("one"), Message.assistant("x"), Message.user("run ls")]
     response = await generate_text(model, history)
     assert (response.text, response.message.tool_uses) == ("run ls", ())
+
+
+async def test_it_sums_up_as_well_as_a_script_can(session: Session) -> None:
+    await ask(session, "Hello there")
+    with pytest.raises(AgentRunError):
+        await ask(session, "fail with 429")
+    await ask(session, "And what now?")
+    summary = await session.compact()
+    text = summary.message.text
+    assert text.startswith("Summary of the conversation so far:\n")
+    assert text.endswith("- Hello there\n- fail with 429")

@@ -33,6 +33,8 @@ TASK = "Your task: "
 """How the prompts begin that are given to sub-agents."""
 COMPLETE = "task_complete"
 """The tool that ends a task on which a model works by itself."""
+RECORD = re.compile(r"^<record>$\n(.*)^</record>$", re.DOTALL | re.MULTILINE)
+"""What is to be summed up, in a request for a summary."""
 
 
 class DemoProvider:
@@ -74,6 +76,8 @@ class DemoProvider:
 
     def _answer(self, request: Request, prompt: str) -> Sequence[Piece]:
         tools = {tool.name for tool in request.tools}
+        if (record := RECORD.search(prompt)) is not None:
+            return _sum_up(record[1])
         if COMPLETE in tools:
             return _work_on(request, tools)
         for pattern, tool, reply in _SKILLS:
@@ -113,6 +117,17 @@ def _work_on(request: Request, tools: set[str]) -> Sequence[Piece]:
     if turn == 1:
         return [Say(TASK_PLAN)]
     return [Say("Nothing more is to be done."), Call(COMPLETE, {"result": TASK_RESULT})]
+
+
+def _sum_up(record: str) -> Sequence[Piece]:
+    asked = re.findall(r"^\[user\]\n  (.{1,100})", record, re.MULTILINE)[-20:]
+    lines = "\n".join(f"- {line}" for line in asked)
+    return [
+        Say(
+            "Summary of the conversation so far:\n\nA script understands nothing of it, but it can"
+            f" tell what the user asked:\n\n{lines}"
+        )
+    ]
 
 
 def _fail(match: re.Match[str]) -> Sequence[Piece]:

@@ -17,6 +17,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.session import Session
 from omni_tui.tui.actions import ChatActions
 from omni_tui.tui.bridge import Bridge
+from omni_tui.tui.context_actions import SUMMARY_HINTS, ContextActions
 from omni_tui.tui.drafts import words
 from omni_tui.tui.keys import bindings, hints
 from omni_tui.tui.marks import mark_of
@@ -54,7 +55,7 @@ class Talk(Transcript):
     BINDINGS = [*bindings("transcript"), *bindings("branch")]
 
 
-class ChatScreen(TaskActions, ChatActions, Screen[None]):
+class ChatScreen(ContextActions, TaskActions, ChatActions, Screen[None]):
     """Shows one session at a time."""
 
     BINDINGS = bindings("app")
@@ -251,6 +252,7 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
             left.append(Piece("unsaved  ", "error"))
         whole = tree.usage()
         if len(tree):
+            left += self.meter()
             branch = tree.path_usage
             left.append(Piece(f"↑{count(branch.read)} ↓{count(branch.output)}"))
             if whole.cost:
@@ -271,6 +273,8 @@ class ChatScreen(TaskActions, ChatActions, Screen[None]):
         again = ("run.again",) if not running and self._is_unanswered() else ()
         back = ("session.parent",) if self.session.record.parent_id is not None else ()
         if self.focused is self.transcript:
+            if self.chosen_summary() is not None:
+                return SUMMARY_HINTS
             down = ("message.open",) if self.task_node() is not None else ()
             return (*back, *down, *(("run.interrupt",) if running else ()), *MESSAGE_HINTS)
         return (*back, *again, *COMPOSER_HINTS)

@@ -42,6 +42,14 @@ class ToolRow(msgspec.Struct, frozen=True):
     diff: str | None = None
 
 
+class Folded(msgspec.Struct, frozen=True):
+    """Something beside the talk: one line (`detail` at its right end), Markdown under it."""
+
+    title: str
+    detail: str
+    text: str
+
+
 class Notice(msgspec.Struct, frozen=True):
     """A line from the program itself, with a hint of what to do next."""
 
@@ -50,7 +58,7 @@ class Notice(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-Part = Prose | Thought | ToolRow | Notice
+Part = Prose | Thought | ToolRow | Folded | Notice
 
 
 class Entry(msgspec.Struct, frozen=True):

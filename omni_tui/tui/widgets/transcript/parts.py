@@ -12,7 +12,15 @@ from rich.style import Style
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.tui.widgets.transcript.lines import Line, blank
 from omni_tui.tui.widgets.transcript.markdown import Renderer, chop
-from omni_tui.tui.widgets.transcript.model import Entry, Notice, Part, Prose, Thought, ToolRow
+from omni_tui.tui.widgets.transcript.model import (
+    Entry,
+    Folded,
+    Notice,
+    Part,
+    Prose,
+    Thought,
+    ToolRow,
+)
 from omni_tui.tui.widgets.transcript.palette import Palette
 from omni_tui.tui.widgets.transcript.wrap import Span, wrap
 
@@ -35,7 +43,7 @@ _MARKS = {
 def foldable(part: Part) -> bool:
     """Whether there is anything to unfold."""
     match part:
-        case Thought():
+        case Thought() | Folded():
             return bool(part.text.strip())
         case ToolRow():
             return bool(part.output.strip() or part.diff)
@@ -65,6 +73,11 @@ def part_lines(part: Part, index: int, unfolded: bool, renderer: Renderer, role:
             return lines
         case ToolRow():
             return _tool(part, index, unfolded and foldable(part), renderer)
+        case Folded():
+            lines = [_folded(part, index, unfolded, renderer)]
+            if unfolded:
+                lines.extend(as_thought(thinking(renderer).text(part.text)))
+            return lines
         case Notice():
             return _notice(part, renderer)
 
@@ -134,6 +147,28 @@ def thought_line(words: int, done: bool, index: int, unfolded: bool, palette: Pa
     style = palette.accent if mark == "◐" else palette.muted
     segments = [Segment(mark, style), Segment(f" {text}", palette.muted)]
     return Line(segments, len(text) + 2, bar="thought", start=2, toggles=index)
+
+
+# -- what stands beside the talk ---------------------------------------------
+
+
+def _folded(part: Folded, index: int, unfolded: bool, renderer: Renderer) -> Line:
+    palette, width = renderer.palette, renderer.measure
+    title, detail = safe_line(part.title), safe_line(part.detail)
+    room = width - 4 - cell_len(detail)
+    if room < cell_len(title):
+        detail, room = "", width - 2
+    title = crop(title, max(1, room))
+    segments = [
+        Segment("▾ " if unfolded else "▸ ", palette.muted),
+        Segment(title, palette.muted),
+    ]
+    cells = 2 + cell_len(title)
+    if detail:
+        segments.append(Segment(" " * (width - cells - cell_len(detail)), palette.text))
+        segments.append(Segment(detail, palette.muted))
+        cells = width
+    return Line(segments, cells, bar="thought", start=2, end=2 + len(title), toggles=index)
 
 
 # -- tools -------------------------------------------------------------------

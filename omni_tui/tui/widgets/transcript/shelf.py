@@ -13,6 +13,7 @@ from omni_tui.tui.widgets.transcript.markdown import Renderer
 from omni_tui.tui.widgets.transcript.model import (
     DeltaKind,
     Entry,
+    Folded,
     GrowingRow,
     Part,
     Prose,
@@ -186,6 +187,8 @@ class Shelf:
                 return chosen
             if isinstance(part, Thought):
                 return self.thoughts_open
+            if isinstance(part, Folded):
+                return False
             return not folded_by_default(part) if self.tools_open is None else self.tools_open
 
         return shown
