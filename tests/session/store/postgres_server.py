@@ -21,8 +21,12 @@ import pytest
 
 from omni_tui.session.store.postgres import PostgresStore
 
-GUARD = '"$@" & read -r how; kill -"${how:-INT}" $!; wait $!'
-"""Ends the server when told to, or when whoever started it is gone, however that came about."""
+GUARD = """
+"$@" & read -r how
+kill -"${how:-INT}" $!; wait $!
+[ "$how" ] || rm -rf "$0"
+"""
+"""Ends the server when told to; ends and removes it when whoever started it is gone."""
 
 READY = "database system is ready to accept connections"
 
@@ -83,7 +87,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command: list[Path | str] = [
-            *("/bin/sh", "-c", GUARD, "guard", self._programs / "postgres"),
+            *("/bin/sh", "-c", GUARD, self._folder, self._programs / "postgres"),
             *("-D", self._folder / "data", "-k", self._folder),
             *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"),
             *("-c", "max_connections=60", "-c", "logging_collector=off"),

@@ -17,6 +17,7 @@ from omni_tui.session.node import Node
 from omni_tui.session.store import MemoryStore, SessionRecord, Store, rows
 from omni_tui.session.store.conformance.samples import places, said, stored
 from omni_tui.session.store.hits import BLOCK
+from omni_tui.session.store.opening import open_store
 from omni_tui.session.store.postgres import PostgresStore, schema, search
 from omni_tui.session.store.postgres.text import escape, unescape
 from omni_tui.session.store.words import Query
@@ -137,6 +138,13 @@ async def test_a_reader_needs_no_right_to_write(
     async with admin(postgres_store) as connection:
         await connection.execute(b"DROP OWNED BY reader")
         await connection.execute(b"DROP ROLE reader")
+
+
+async def test_a_url_opens_it(postgres_server: PostgresServer) -> None:
+    store = open_store(postgres_server.url)
+    await store.open()
+    assert isinstance(store, PostgresStore)
+    await store.close()
 
 
 def test_nothing_of_the_driver_is_imported_before_the_store_is() -> None:
@@ -274,6 +282,17 @@ async def test_words_far_apart_and_far_into_a_text_are_side_by_side_or_not(
     await said(postgres_store, "s", f"{filler} red {filler} fox", f"{filler} red fox")
     assert places(await postgres_store.search('"red fox"')) == [("s", 2)]
     assert len(await postgres_store.search("red fox")) == 2
+
+
+def test_the_words_of_a_text_and_of_a_query_are_the_same_words() -> None:
+    text = "Étude, 我的 snake_case 3.14"
+    assert sorted(search.stored_words(text).split()) == sorted(
+        ["etude", "我", "的", "snake", "case", "3", "14"]
+    )
+    assert search._tsquery(Query('"snake case" ÉTUDE etu')) == (
+        "'snake' & 'case' & 'etude' & 'etu':* | '*'"
+    )
+    assert search.stored_words(None) == ""
 
 
 async def test_more_words_than_a_row_can_hold_are_found(postgres_store: PostgresStore) -> None:
