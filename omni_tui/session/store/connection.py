@@ -204,7 +204,14 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def _code(error: sqlite3.Error) -> int:
+    if "decode to UTF-8" in str(error):  # Python's own finding, without a code
+        return sqlite3.SQLITE_CORRUPT
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether what is in the file makes no sense."""
+    return _code(error) == sqlite3.SQLITE_CORRUPT
 
 
 def _translate(error: sqlite3.Error, path: Path) -> StoreError:

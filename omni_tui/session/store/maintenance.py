@@ -16,9 +16,14 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from omni_tui.core.errors import AlreadyExistsError, SessionLockedError, StoreError
+from omni_tui.core.errors import (
+    AlreadyExistsError,
+    SessionLockedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from omni_tui.session.store import full_text, mounts, schema
-from omni_tui.session.store.connection import store_errors
+from omni_tui.session.store.connection import is_damage, store_errors
 from omni_tui.session.store.lease import Holder
 
 Level: TypeAlias = Literal["ok", "warn", "fail"]
@@ -60,6 +65,11 @@ def examine(path: Path, *, deep: bool = False) -> Iterator[Finding]:
                 schema.check_header(path)
                 with closing(schema.connect(path, PATIENCE)) as connection:
                     yield from _content(connection, path, deep=deep)
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, sqlite3.Error) and is_damage(error.__cause__):
+            yield _damage(path, str(error.__cause__))
+        else:
+            yield Finding(subject="file", level="fail", text=error.message, hint=error.hint)
     except StoreError as error:
         yield Finding(subject="file", level="fail", text=error.message, hint=error.hint)
 
@@ -129,15 +139,18 @@ def _integrity(connection: sqlite3.Connection, path: Path, *, deep: bool) -> Ite
     found = [text for (text,) in connection.execute(f"PRAGMA {check}({SHOWN})")]
     orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
     if found != ["ok"]:
-        text = "; ".join(found)
-        hint = _RESCUE.format(path=path)
-        yield Finding(subject="integrity", level="fail", text=f"damaged: {text}", hint=hint)
+        yield _damage(path, "; ".join(found))
     elif orphans:
         text = f"{len(orphans)} rows refer to what is not there"
         hint = "another program changed the file; doctor --backup FILE first, then remove them"
         yield Finding(subject="integrity", level="warn", text=text, hint=hint)
     else:
         yield Finding(subject="integrity", level="ok", text=f"{check} passed")
+
+
+def _damage(path: Path, text: str) -> Finding:
+    hint = _RESCUE.format(path=path)
+    return Finding(subject="integrity", level="fail", text=f"damaged: {text}", hint=hint)
 
 
 _SKEWED = """
@@ -355,7 +368,7 @@ def _copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
         with closing(schema.connect(target, PATIENCE)) as copy:
             found = "; ".join(text for (text,) in copy.execute(f"PRAGMA quick_check({SHOWN})"))
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        if not is_damage(error):
             raise
         found = str(error)
     if found != "ok":

@@ -370,7 +370,7 @@ async def test_a_damaged_file_gives_an_error_of_ours_or_what_can_be_read(path: P
     whole = path.read_bytes()
     chance = random.Random(7)
     outcomes = set()
-    for _ in range(40):
+    for _ in range(50):
         content = bytearray(whole)
         for _ in range(64):
             content[chance.randrange(100, len(content))] = chance.randrange(256)
