@@ -18,7 +18,7 @@ from omni_tui.config.settings import nearest
 from omni_tui.core.errors import ConfigError
 from omni_tui.core.safe_text import safe_line
 
-Context: TypeAlias = Literal["app", "composer", "transcript", "tree"]
+Context: TypeAlias = Literal["app", "composer", "transcript", "tree", "branch"]
 
 CONTEXTS: Mapping[Context, str] = MappingProxyType(
     {
@@ -26,6 +26,7 @@ CONTEXTS: Mapping[Context, str] = MappingProxyType(
         "composer": "In the composer",
         "transcript": "On a message",
         "tree": "In the tree",
+        "branch": "On a message, and in the tree",
     }
 )
 """Where a key counts, and the words for it."""
@@ -122,6 +123,18 @@ ACTIONS: tuple[Action, ...] = (
         "message.sibling_previous", ("left",), "‹", "Show the branch before this.", "transcript"
     ),
     Action("message.sibling_next", ("right",), "›", "Show the branch after this.", "transcript"),
+    Action(
+        "branch.alternatives",
+        ("R",),
+        "several",
+        "Ask for several replies at once, of one model or of many.",
+        "branch",
+    ),
+    Action("branch.label", ("b",), "name", "Give this branch a name.", "branch"),
+    Action("branch.prune", ("d",), "hide", "Hide this branch; nothing is deleted.", "branch"),
+    Action("branch.undo", ("u",), "undo", "Show again what was hidden last.", "branch"),
+    Action("branch.fork", ("f",), "fork", "Go on from here in a session of its own.", "branch"),
+    Action("branch.rewrite", ("E",), "reword", "Put other words beside this reply.", "branch"),
     Action("message.copy", ("y",), "copy", "Copy this message.", "transcript"),
     Action("message.up", ("k",), "up", "Go to the message above.", "transcript"),
     Action("message.down", ("j",), "down", "Go to the message below.", "transcript"),
@@ -236,7 +249,7 @@ def _reject_clashes(keymap: Mapping[str, tuple[str, ...]]) -> None:
     for context in CONTEXTS:
         taken: dict[str, str] = {}
         for action in ACTIONS:
-            if action.context not in ("app", context):
+            if not _counts(action.context, context):
                 continue
             for key in keymap[action.id]:
                 if key in taken:
@@ -246,3 +259,8 @@ def _reject_clashes(keymap: Mapping[str, tuple[str, ...]]) -> None:
                         key=action.id,
                     )
                 taken[key] = action.id
+
+
+def _counts(context: Context, place: Context) -> bool:
+    """Whether an action of this context can be meant by a key pressed in this place."""
+    return context in ("app", place) or (context == "branch" and place in ("transcript", "tree"))

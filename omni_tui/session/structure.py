@@ -26,6 +26,8 @@ class Structure:
         """What a person hid, by parent: those nodes are in no list of children."""
         self._summaries: dict[Parent, list[int]] = {}
         """Summaries by the last node they cover; they are in no list of children either."""
+        self.hides = 0
+        """How often a node was hidden or shown again; tells a picture that it is stale."""
         self._depths: dict[int, int] = {}
         self._cursors: dict[Parent, int] = {}
         self._path: list[int] = []
@@ -135,6 +137,19 @@ class Structure:
         """The hidden nodes right under this one, oldest first; the hidden roots for `None`."""
         self._require(node_id)
         return tuple(self._hidden.get(node_id, ()))
+
+    def shown(self) -> list[Node]:
+        """The nodes in the picture, in the order of their ids: no hidden ones and no summaries."""
+        if not self._hidden and not self._summaries:
+            return list(self._nodes.values())
+        out: set[Parent] = set()
+        nodes = []
+        for node in self._nodes.values():
+            if node.is_pruned or node.kind == "summary" or node.parent_id in out:
+                out.add(node.id)
+            else:
+                nodes.append(node)
+        return nodes
 
     def is_hidden(self, node_id: int) -> bool:
         """Whether this node, or one above it, is pruned."""

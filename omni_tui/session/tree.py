@@ -279,6 +279,7 @@ class Tree(Structure):
 
     def _mark(self, node: Node, *, pruned: bool) -> None:
         self._nodes[node.id] = node.copy(is_pruned=pruned)
+        self.hides += 1
         self._dirty_nodes.add(node.id)
 
     def _restore_cursor(self, parent: Parent, child: int | None) -> None:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from omni_tui.agent.decisions import Answer
 from omni_tui.core.errors import OmniError
-from omni_tui.core.safe_text import safe_line
-from omni_tui.session.tree import Node
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
-from omni_tui.tui.auto import AutoActions
-from omni_tui.tui.view import LIVE
+from omni_tui.tui.branches import BranchActions
 
 if TYPE_CHECKING:
     from omni_tui.agent.events import Paused
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from omni_tui.tui.widgets.tree_pane import TreePane
 
 
-class ChatActions(AutoActions):
+class ChatActions(BranchActions):
     """The `action_*` methods of the chat screen, and what its widgets ask for."""
 
     if TYPE_CHECKING:
@@ -147,13 +144,6 @@ class ChatActions(AutoActions):
 
     # A message
 
-    def _chosen(self) -> Node | None:
-        """The node under the message cursor, or the last one on the path."""
-        key = self.transcript.cursor_key
-        if key is None or key == LIVE or key not in self.session.tree:
-            key = next((key for key in reversed(self.view.keys) if key != LIVE), None)
-        return self.session.tree[key] if key is not None else None
-
     def _move(self, step: int) -> None:
         if self.view.keys:
             self.transcript.focus()
@@ -238,18 +228,6 @@ class ChatActions(AutoActions):
             self.app.copy_to_clipboard(self.transcript.copy_text(node.id))
             self._say("copied this message")
 
-    def _start(self, begin: object) -> None:
-        """Start a run and show it."""
-        assert callable(begin)
-        self._end_preview()
-        try:
-            begin()
-        except OmniError as error:
-            self._say(str(error))
-            return
-        self.refresh_conversation()
-        self.transcript.scroll_end(animate=False)
-
     # The tree
 
     def action_tree_focus(self) -> None:
@@ -299,11 +277,6 @@ class ChatActions(AutoActions):
                 self.want_tree(None)
             self.composer.focus()
         self.ask_if_needed()
-
-    def _end_preview(self) -> None:
-        if self.preview is not None:
-            self.preview = None
-            self.refresh_conversation()
 
     # The view
 
@@ -377,6 +350,3 @@ class ChatActions(AutoActions):
 
         if await self.app.push_screen_wait(ConfirmDialog("open this link?", url, "opens it")):
             self.app.open_url(url)
-
-    def _say(self, text: str) -> None:
-        self.app.notify(safe_line(text, 300), markup=False, timeout=4)

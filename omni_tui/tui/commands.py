@@ -19,6 +19,8 @@ COMMANDS = (
     ("/effort LEVEL", "Think off, low, medium, high, xhigh or max; default as in the settings."),
     ("/auto GOAL", "Work on a goal by itself, turn after turn, until it is done; Esc stops it."),
     ("/title TEXT", "Name this session; without a text another title is found."),
+    ("/label TEXT", "Name this branch; --load ID@TEXT opens it."),
+    ("/alternatives N", "Ask for so many replies at once; or name models, with commas between."),
 )
 """The commands that take an argument, and what they do."""
 
@@ -47,6 +49,12 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "continue": "message.continue",
         "copy": "message.copy",
         "open": "message.open",
+        "alternatives": "branch.alternatives",
+        "label": "branch.label",
+        "hide": "branch.prune",
+        "undo": "branch.undo",
+        "fork": "branch.fork",
+        "rewrite": "branch.rewrite",
         "back": "session.parent",
         "title": "session.title",
         "compact": "session.compact",
@@ -75,6 +83,8 @@ def run_command(app: OmniApp, text: str) -> bool:
         "attach": chat.attach,
         "detach": chat.detach,
         "auto": chat.work_on,
+        "label": chat.label,
+        "alternatives": chat.ask_for,
     }
     action = commands().get(name)
     if rest and name in with_argument:

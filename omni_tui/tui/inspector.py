@@ -60,7 +60,7 @@ def _session(session: Session) -> list[tuple[str, str, str]]:
         urgent = "plain"
         if saver.error is not None:
             saved, urgent = str(saver.error), "error"
-    tips = sum(not tree.children(node_id) for node_id in tree.nodes)
+    tips = len(tree.tips())
     branches = f"{tips} branch{'' if tips == 1 else 'es'}"
     rules = len(permissions.rules) if permissions is not None else 0
     return [

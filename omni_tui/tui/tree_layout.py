@@ -95,6 +95,7 @@ class Rows(Sequence[Row]):
         self._row_of: dict[int, Row] = {}
         self._path: tuple[int, ...] = tree.path
         self._active_count: int | None = None
+        self._hides = tree.hides
         self._build()
 
     @overload
@@ -125,11 +126,12 @@ class Rows(Sequence[Row]):
     @property
     def is_stale(self) -> bool:
         """Whether nodes came or went, or the head moved, since the last `update`."""
-        ids = list(self.tree.nodes)
+        nodes = self.tree.shown()
         return (
-            len(ids) != len(self._row_of)
-            or (bool(ids) and ids[-1] not in self._row_of)
+            len(nodes) != len(self._row_of)
+            or (bool(nodes) and nodes[-1].id not in self._row_of)
             or self.tree.path != self._path
+            or self.tree.hides != self._hides
         )
 
     def update(self) -> bool:
@@ -141,15 +143,18 @@ class Rows(Sequence[Row]):
         """
         self._path = self.tree.path
         self._active_count = None
-        ids = list(self.tree.nodes)
+        if self.tree.hides != self._hides:
+            self._build()
+            return True
+        nodes = self.tree.shown()
         new: list[int] = []
-        for node_id in reversed(ids):
-            if node_id in self._row_of:
+        for node in reversed(nodes):
+            if node.id in self._row_of:
                 break
-            new.append(node_id)
-        if len(ids) == len(self._row_of) and not new:
+            new.append(node.id)
+        if len(nodes) == len(self._row_of) and not new:
             return False
-        if len(ids) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
+        if len(nodes) != len(self._row_of) + len(new) or not all(map(self._grow, reversed(new))):
             self._build()
         return True
 
@@ -157,7 +162,8 @@ class Rows(Sequence[Row]):
         prompts: set[int] = set()
         below: dict[Parent, int] = {}
         forks: dict[Parent, list[int]] = {}
-        for node in self.tree.nodes.values():
+        self._hides = self.tree.hides
+        for node in self.tree.shown():
             if node.kind == "prompt":
                 prompts.add(node.id)
             parent = node.parent_id
@@ -294,7 +300,7 @@ def _main_children(tree: Tree, forks: Mapping[Parent, Sequence[int]]) -> dict[Pa
         return {}
     main: dict[Parent, int] = {}
     nodes = tree.nodes
-    for node in reversed(list(nodes.values())):
+    for node in reversed(tree.shown()):
         child, parent = node.id, node.parent_id
         if node.kind == "prompt":
             while parent not in main:

@@ -180,7 +180,9 @@ class SessionView:
         if node.status == "failed" and (error := node.error):
             ending: list[Part] = [Notice("error", error, "ctrl+r tries again")]
         elif node.status == "cancelled":
-            ending = [Notice("info", "stopped by you", "ctrl+r asks again · c goes on")]
+            ending = [
+                Notice("info", node.error or "stopped by you", "ctrl+r asks again · c goes on")
+            ]
         elif node.stop_reason == "length":
             ending = [
                 Notice("info", "cut off: the limit of tokens is reached", "ctrl+r asks again")

@@ -55,7 +55,7 @@ def test_defaults_are_written_as_a_persons_own_keys_would_be_read() -> None:
 def test_keys_may_be_written_as_people_write_them(
     written: str | list[str], keys: tuple[str, ...]
 ) -> None:
-    base = {"run.interrupt": "f9"}  # frees Escape
+    base = {"run.interrupt": "f9", "branch.alternatives": "f11"}  # frees Escape and R
     assert resolve_keymap({**base, "app.quit": written})["app.quit"] == keys
 
 

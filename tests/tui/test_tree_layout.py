@@ -387,13 +387,14 @@ Step = tuple[str, int, int]
 
 
 def steps() -> st.SearchStrategy[list[Step]]:
-    verb = st.sampled_from(["push", "push", "push", "add", "add", "navigate", "remove"])
+    verbs = ["push", "push", "push", "add", "add", "navigate", "remove", "hide", "show", "sum up"]
+    verb = st.sampled_from(verbs)
     return st.lists(st.tuples(verb, st.integers(0, 10_000), st.integers(0, 3)), max_size=40)
 
 
 def take(tree: Tree, step: Step) -> None:
     verb, choice, kind = step
-    ids = [None, *tree.nodes]
+    ids = [None, *(node.id for node in tree.nodes.values() if node.kind != "summary")]
     chosen = ids[choice % len(ids)]
     if verb == "push":
         tree.push(MESSAGES[kind])
@@ -401,7 +402,15 @@ def take(tree: Tree, step: Step) -> None:
         tree.add(MESSAGES[kind], parent=chosen)
     elif verb == "navigate":
         tree.navigate(chosen)
-    elif chosen is not None and kind == 0:
+    elif chosen is None:
+        pass
+    elif verb == "hide":
+        tree.prune(chosen)
+    elif verb == "show":
+        tree.restore(chosen)
+    elif verb == "sum up":
+        tree.summarize(ask("in short"), covers=chosen)
+    elif kind == 0:
         tree.remove(chosen)
 
 
@@ -426,10 +435,11 @@ def test_every_node_is_in_exactly_one_row_under_its_parent(plan: list[Step]) -> 
         take(tree, step)
     rows = Rows(tree)
 
-    assert sorted(covered(rows, tree)) == sorted(tree.nodes)
+    shown = tree.shown()
+    assert sorted(covered(rows, tree)) == [node.id for node in shown]
     assert len({row.first for row in rows}) == len(rows)
     prompts = [row.first for row in rows if row.is_prompt]
-    assert sorted(prompts) == [node.id for node in tree.nodes.values() if node.kind == "prompt"]
+    assert sorted(prompts) == [node.id for node in shown if node.kind == "prompt"]
     for row in rows:
         assert rows[row.index] is row
         assert all((rows.row_of(node_id) is row) for node_id in covered([row], tree))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from omni_tui.tui.keys import bindings
 from omni_tui.tui.tree_layout import Row
 from omni_tui.tui.widgets.tree_view import HEADER, TreeView
 
@@ -17,7 +20,7 @@ class TreePane(TreeView, can_focus=True):
     focus it follows the head.
     """
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "switch", "open", show=False, id="tree.switch"),
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down,j", "move(1)", "down", show=False),
@@ -29,6 +32,7 @@ class TreePane(TreeView, can_focus=True):
         Binding("end,G", "last", "bottom", show=False),
         Binding("pageup", "page(-1)", "page up", show=False),
         Binding("pagedown", "page(1)", "page down", show=False),
+        *bindings("branch"),
     ]
 
     class Previewed(Message):

@@ -68,7 +68,6 @@ CREATE TABLE nodes (
   cost         DOUBLE PRECISION,                -- US dollars; null if the price is unknown
   pruned       INTEGER NOT NULL DEFAULT 0,      -- 1: a person hid it, and with it all below
   origin       TEXT,                            -- JSON object: node_id, session_id, how it came from there
-  decisions    TEXT,                            -- JSON array: who allowed each tool use
   message      TEXT NOT NULL,                   -- JSON: role, content blocks, created_at
   preview      TEXT NOT NULL,                   -- its words as one short line
   words        TSVECTOR NOT NULL,               -- what people and models said, without case and accents;
