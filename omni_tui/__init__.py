@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from omni_tui.agent.hooks import Hooks
     from omni_tui.agent.run import Run
     from omni_tui.agent.subagent import agent_as_tool
+    from omni_tui.agent.summary import Summarize
     from omni_tui.agent.supervisor import AgentSupervisor
+    from omni_tui.agent.truncation import Truncate
     from omni_tui.core.errors import (
         AgentError,
         AgentRunError,
@@ -88,7 +90,9 @@ _HOMES = {
     "omni_tui.agent.hooks": ("Hooks",),
     "omni_tui.agent.run": ("Run",),
     "omni_tui.agent.subagent": ("agent_as_tool",),
+    "omni_tui.agent.summary": ("Summarize",),
     "omni_tui.agent.supervisor": ("AgentSupervisor",),
+    "omni_tui.agent.truncation": ("Truncate",),
     "omni_tui.core.errors": (
         "AgentError",
         "AgentRunError",
@@ -171,6 +175,7 @@ __all__ = [
     "Setup",
     "Skip",
     "Stop",
+    "Summarize",
     "Telemetry",
     "Text",
     "Thinking",
@@ -180,6 +185,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "Tree",
+    "Truncate",
     "Usage",
     "__version__",
     "agent_as_tool",

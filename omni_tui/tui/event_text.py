@@ -46,7 +46,13 @@ from omni_tui.core.stream import (
 )
 from omni_tui.core.usage import Usage
 from omni_tui.llm.providers.faults import redact
-from omni_tui.session.events import SaveFailed, TitleChanged, TreeChanged
+from omni_tui.session.events import (
+    Compacted,
+    CompactionFailed,
+    SaveFailed,
+    TitleChanged,
+    TreeChanged,
+)
 from omni_tui.tools.process import sounds_secret
 from omni_tui.tui.trace import LogLine, Row
 from omni_tui.tui.view import count
@@ -123,7 +129,7 @@ def urgency_of(row: Row) -> str:
             return "error"
         case ToolFinished(result=ToolResult(is_error=True)) | TurnFinished(outcome="error"):
             return "error"
-        case Paused() | Retrying() | LogLine(level="WARNING"):
+        case Paused() | Retrying() | CompactionFailed() | LogLine(level="WARNING"):
             return "warn"
         case RunCancelled() | PromptReturned() | TurnFinished(outcome="max_steps"):
             return "warn"
@@ -242,6 +248,11 @@ _SAY: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         StateChanged: lambda changed: ", ".join(changed.fields),
         TreeChanged: _tree,
         SaveFailed: lambda failed: f"{type(failed.error).__name__}: {failed.error}",
+        Compacted: lambda made: (
+            f"up to {made.covers} as {made.node_id} · {made.before_tokens:,} →"
+            f" {made.after_tokens:,} tokens"
+        ),
+        CompactionFailed: lambda failed: f"{type(failed.error).__name__}: {failed.error}",
         TitleChanged: lambda changed: _quoted(changed.title) if changed.title else "none",
         LogLine: lambda line: f"{line.level.lower()} {line.logger}: {line.text}",
     }

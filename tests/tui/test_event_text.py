@@ -46,7 +46,15 @@ from omni_tui.core.stream import (
     ToolUseStart,
 )
 from omni_tui.core.usage import Usage
-from omni_tui.session.events import Saved, SaveFailed, SessionEvent, TitleChanged, TreeChanged
+from omni_tui.session.events import (
+    Compacted,
+    CompactionFailed,
+    Saved,
+    SaveFailed,
+    SessionEvent,
+    TitleChanged,
+    TreeChanged,
+)
 from omni_tui.tui.event_text import (
     HIDDEN,
     TOO_DEEP,
@@ -116,6 +124,11 @@ SAID: list[tuple[Any, str]] = [
     (TreeChanged(), "moved"),
     (Saved(), ""),
     (SaveFailed(error=StoreError("disk full")), "StoreError: disk full"),
+    (
+        Compacted(node_id=9, covers=4, before_tokens=12_000, after_tokens=800),
+        "up to 4 as 9 · 12,000 → 800 tokens",
+    ),
+    (CompactionFailed(covers=4, error=BUSY), "OverloadedError: busy (try again)"),
     (TitleChanged(title="Mountains"), "“Mountains”"),
     (TitleChanged(title=None), "none"),
     (LogLine(level="WARNING", logger="omni_tui.x", text="odd"), "warning omni_tui.x: odd"),
