@@ -7,6 +7,7 @@ give up at the first fault. So elements are cut out by their brackets here, and 
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -16,16 +17,15 @@ from typing import Any
 import msgspec
 
 MAX_VALUE = 256 * 1_048_576
-"""Bytes of one value: a conversation of an archive, or a line."""
+"""Characters of one value: a conversation of an archive, or a line."""
 
-_CHUNK = 262_144
+_CHUNK = 1_048_576
 _BOM = b"\xef\xbb\xbf"
-_STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_QUIET = rb'|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+'
-_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++' + _QUIET, re.DOTALL)
-_TO_BRACKET_OR_COMMA = re.compile(rb'(?:[^"\[\]{},]++' + _QUIET, re.DOTALL)
-_QUOTE, _COMMA = b'",'
-_OPEN, _CLOSE = b"[{", b"]}"
+_SPACE = re.compile(r"\s*+")
+_STRING_END = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_QUIET = r'|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+'
+_TO_BRACKET = re.compile(r'(?:[^"\[\]{}]++' + _QUIET, re.DOTALL)
+_TO_BRACKET_OR_COMMA = re.compile(r'(?:[^"\[\]{},]++' + _QUIET, re.DOTALL)
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Damage(msgspec.Struct, frozen=True):
 def read_values(stream: BufferedReader[Any], *, limit: int = MAX_VALUE) -> Iterator[Any]:
     """The elements of an array, or the values of lines, or the one value of the stream.
 
-    What cannot be read, or is longer than `limit` bytes, gives a `Damage`. Raises what reading the
+    What cannot be read, or is longer than `limit`, gives a `Damage`. Raises what reading the
     stream raises.
     """
     first = _first(stream)
@@ -67,18 +67,25 @@ def read_values(stream: BufferedReader[Any], *, limit: int = MAX_VALUE) -> Itera
     yield from _lines(stream, limit, line)
 
 
-def decode(text: bytes) -> Any:
+def decode(text: bytes | str) -> Any:
     """The value of a JSON text, however deep; a `Damage` if it is none.
 
     Broken UTF-8 becomes U+FFFD; NaN and infinity become `None`.
     """
-    words = text.decode("utf-8", "replace")
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     try:
-        return json.loads(words, parse_constant=_nothing)
+        return _decoder.decode(words)
     except RecursionError:
         return _decode_deep(words)
     except ValueError as error:
         return Damage(f"this is not JSON: {error}")
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+_decoder = json.JSONDecoder(parse_constant=_nothing)
 
 
 def _first(stream: BufferedReader[Any]) -> bytes:
@@ -97,19 +104,24 @@ def _lines(stream: BufferedReader[Any], limit: int, line: bytes) -> Iterator[Any
             if line.strip():
                 yield decode(line)
         else:
-            yield Damage(f"a line is longer than {limit:,} bytes")
+            yield Damage(f"a line is longer than {limit:,} characters")
             while line and not line.endswith(b"\n"):
                 line = stream.readline(_CHUNK)
         line = stream.readline(limit + 1)
 
 
 class _Elements:
-    """Cuts an array whose opening bracket is read."""
+    """Cuts an array whose opening bracket is read.
+
+    An element that is in memory whole is read at once. Of one that is not, or makes no sense, the
+    end is looked for first.
+    """
 
     def __init__(self, stream: BufferedReader[Any], limit: int) -> None:
         self._stream = stream
         self._limit = limit
-        self._buffer = bytearray()
+        self._to_text = codecs.getincrementaldecoder("utf-8")("replace")
+        self._buffer = ""
         self._start = 0
         """Where the element begins."""
         self._at = 0
@@ -119,16 +131,37 @@ class _Elements:
         self._is_too_long = False
 
     def read(self) -> Iterator[Any]:
+        while self._depth:
+            if len(self._buffer) - self._start < _CHUNK // 2:
+                self._fill()
+            found = self._at_once()
+            if found is None:
+                found = self._looked_for()
+            yield from found
+        if self._buffer[self._start :].strip() or self._stream.read(_CHUNK).strip():
+            yield Damage("something follows the end of the array")
+
+    def _at_once(self) -> list[Any] | None:
+        buffer = self._buffer
+        try:
+            value, end = _decoder.raw_decode(buffer, _end(_SPACE, buffer, self._start))
+        except (ValueError, RecursionError):
+            return None
+        end = _end(_SPACE, buffer, end)
+        if end - self._start > self._limit or buffer[end : end + 1] not in (",", "]"):
+            return None
+        self._depth = 1 if buffer[end] == "," else 0
+        self._start = self._at = end + 1
+        return [value]
+
+    def _looked_for(self) -> list[Any]:
         while True:
             if self._to_next_mark():
                 if self._ends_element():
-                    yield from self._cut()
-                    if not self._depth:
-                        yield from self._after_the_end()
-                        return
+                    return self._cut()
             elif not self._fill():
-                yield Damage("the file ends in the middle")
-                return
+                self._depth, self._start = 0, len(self._buffer)
+                return [Damage("the file ends in the middle")]
 
     def _to_next_mark(self) -> bool:
         """Go on to a bracket or comma that counts; false if more must be read."""
@@ -136,7 +169,7 @@ class _Elements:
         while True:
             if self._in_string:
                 self._at = _end(_STRING_END, buffer, self._at)
-                if self._at >= len(buffer) or buffer[self._at] != _QUOTE:
+                if self._at >= len(buffer) or buffer[self._at] != '"':
                     return False
                 self._in_string = False
                 self._at += 1
@@ -144,7 +177,7 @@ class _Elements:
             self._at = _end(wanted, buffer, self._at)
             if self._at >= len(buffer):
                 return False
-            if buffer[self._at] != _QUOTE:
+            if buffer[self._at] != '"':
                 return True
             self._in_string = True
             self._at += 1
@@ -152,44 +185,35 @@ class _Elements:
     def _ends_element(self) -> bool:
         mark = self._buffer[self._at]
         self._at += 1
-        if mark in _OPEN:
+        if mark in "[{":
             self._depth += 1
-        elif mark in _CLOSE:
+        elif mark in "]}":
             self._depth -= 1
-        return self._depth == 0 or (self._depth == 1 and mark == _COMMA)
+        return self._depth == 0 or (self._depth == 1 and mark == ",")
 
-    def _cut(self) -> Iterator[Any]:
-        text = bytes(self._buffer[self._start : self._at - 1])
-        self._start = self._at
-        if self._is_too_long or len(text) > self._limit:
-            yield Damage(f"a value is longer than {self._limit:,} bytes")
-        elif text.strip():
-            yield decode(text)
-        self._is_too_long = False
+    def _cut(self) -> list[Any]:
+        text = self._buffer[self._start : self._at - 1]
+        is_too_long = self._is_too_long or len(text) > self._limit
+        self._start, self._is_too_long = self._at, False
+        if is_too_long:
+            return [Damage(f"a value is longer than {self._limit:,} characters")]
+        return [decode(text)] if text.strip() else []
 
     def _fill(self) -> bool:
+        """Read more, the more the longer the element is; false at the end."""
         self._is_too_long = self._is_too_long or self._at - self._start > self._limit
         done = self._at if self._is_too_long else self._start
-        del self._buffer[:done]
+        kept = self._buffer[done:]
+        more = self._stream.read(max(_CHUNK, min(len(kept), self._limit)))
         self._start, self._at = 0, self._at - done
-        more = self._stream.read(_CHUNK)
-        self._buffer += more
+        self._buffer = kept + self._to_text.decode(more, final=not more)
         return bool(more)
 
-    def _after_the_end(self) -> Iterator[Any]:
-        rest = bytes(self._buffer[self._start :]) or self._stream.read(_CHUNK)
-        if rest.strip():
-            yield Damage("something follows the end of the array")
 
-
-def _end(pattern: re.Pattern[bytes], buffer: bytearray, start: int) -> int:
+def _end(pattern: re.Pattern[str], buffer: str, start: int) -> int:
     found = pattern.match(buffer, start)
     assert found is not None  # they match the empty string
     return found.end()
-
-
-def _nothing(_: str) -> None:
-    return None
 
 
 _TOKEN = re.compile(r'\s*+([\[\]{},:]|"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s\[\]{},:"]+)', re.DOTALL)
@@ -216,7 +240,7 @@ def _decode_deep(text: str) -> Any:
             elif token in ",:":
                 continue
             else:
-                value = json.loads(token, parse_constant=_nothing)
+                value = _decoder.decode(token)
             if isinstance(here, list):
                 here.append(value)
             elif key is None:

@@ -124,7 +124,7 @@ def test_a_value_that_is_too_long_is_left_out(form: str) -> None:
     text = form.replace("{0}", '{"b":1}').replace("{1}", long)
     found = read(text, limit=100)
     assert found == [{"b": 1}, Damage(found[1].problem), {"b": 1}]
-    assert "longer than 100 bytes" in found[1].problem
+    assert "longer than 100 characters" in found[1].problem
 
 
 class Endless(io.RawIOBase):
@@ -132,7 +132,7 @@ class Endless(io.RawIOBase):
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -142,7 +142,7 @@ class Endless(io.RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._rest = piece
+            self._rest = memoryview(piece)
         part = self._rest[: len(buffer)]
         self._rest = self._rest[len(part) :]
         buffer[: len(part)] = part
