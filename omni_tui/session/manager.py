@@ -22,6 +22,7 @@ from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
 from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
+from omni_tui.session.store.checking import require_store
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Tree
 
@@ -39,6 +40,8 @@ class SessionManager:
         registry: Finds providers; closed with the manager.
         idle_shutdown_after: Seconds after its last run until a session that was left is closed;
             `None` leaves it open.
+
+    Raises `TypeError` for a store that lacks a verb, naming it.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class SessionManager:
         registry: ProviderRegistry | None = None,
         idle_shutdown_after: float | None = IDLE_SHUTDOWN_AFTER,
     ) -> None:
+        require_store(store)
         self.store = store
         self.default_model = default_model
         self.setup = setup or Setup()
