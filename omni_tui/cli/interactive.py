@@ -16,7 +16,7 @@ from omni_tui.session.session import Session
 
 async def run_app(arguments: argparse.Namespace) -> int:
     """Open the application; the manager and the store enclose it, so that leaving writes all."""
-    preparing = asyncio.ensure_future(prepare(arguments))
+    preparing = asyncio.ensure_future(prepare(arguments, asks=True))
     await asyncio.sleep(0)  # the store opens in its thread while this one imports the screen
     try:
         from omni_tui.tui.app import OmniApp
@@ -31,6 +31,7 @@ async def run_app(arguments: argparse.Namespace) -> int:
             notices=start.notices,
             no_key=start.no_key,
             log_file=arguments.log_file or start.paths.log_file,
+            opening=start.opening,
         )
         loop = asyncio.get_running_loop()
         for signum, code in ((signal.SIGTERM, TERMINATED), (signal.SIGHUP, HANGUP)):

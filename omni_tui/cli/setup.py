@@ -17,7 +17,7 @@ from omni_tui.config.approvals import load_approvals
 from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import ApprovalMode, Settings, load_settings
-from omni_tui.core.errors import NotFoundError
+from omni_tui.core.errors import NotFoundError, SessionLockedError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Options, OutputFormat
 from omni_tui.session.context import ContextPolicy
@@ -53,6 +53,8 @@ class Start:
     """No provider has a key and no model was named: this is the demo."""
     notices: list[str] = field(default_factory=list)
     """What a person should know, in one line each."""
+    opening: str | None = None
+    """The session that was asked for, if another program has it open."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -144,10 +146,13 @@ def read_ground(arguments: argparse.Namespace, *, output: OutputFormat | None = 
     )
 
 
-async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None = None) -> Start:
+async def prepare(
+    arguments: argparse.Namespace, *, output: OutputFormat | None = None, asks: bool = False
+) -> Start:
     """Read the settings, open the store and the session asked for.
 
-    `output` is the shape its answers are asked to have.
+    `output` is the shape its answers are asked to have. With `asks`, a session that another program
+    has open is left to the screen, which asks what to do (`Start.opening`).
 
     Raises any `OmniError` that must end the program before the screen opens.
     """
@@ -166,7 +171,14 @@ async def prepare(arguments: argparse.Namespace, *, output: OutputFormat | None 
     )
     try:
         await store.open()
-        start.session = await _session(manager, arguments, ground, start.notices)
+        try:
+            start.session = await _session(manager, arguments, ground, start.notices)
+        except SessionLockedError as error:
+            start.opening = error.details.get("id") if asks else None
+            if start.opening is None:
+                raise
+            system = ground.system(Path.cwd())
+            start.session = manager.create(model=arguments.model, system=system)
     except BaseException:
         await manager.shut_down()
         raise

@@ -49,6 +49,7 @@ class Branching:
             go_there: bool = False,
             model: str | Model | None = None,
         ) -> Run: ...
+        def require_writable(self) -> None: ...
         def tree_changed(
             self, *, new: tuple[int, ...] = (), changed: tuple[int, ...] = ()
         ) -> asyncio.Future[None] | None: ...
@@ -136,6 +137,7 @@ class Branching:
             NotAssistantNodeError: The node is no reply.
             ValueError: There are no words.
         """
+        self.require_writable()
         old = self.tree[node_id]
         if old.kind != "reply":
             raise NotAssistantNodeError(f"Node {node_id} is no reply.", node_id=node_id)
@@ -155,6 +157,7 @@ class Branching:
         `omni-tui --load ID@name` opens the branch. Spaces are put in order, and the name is cut to
         `LABEL_CHARS`.
         """
+        self.require_writable()
         name = safe_line(" ".join((text or "").split()), LABEL_CHARS) or None
         if name != self.tree[node_id].label:
             self.tree.update(node_id, label=name)
@@ -165,6 +168,7 @@ class Branching:
 
         Raises `BusyError` while a run grows a branch below.
         """
+        self.require_writable()
         for run in self.runs.values():
             if run.tip is not None and node_id in self.tree.path_to(run.tip):
                 raise BusyError(
@@ -177,6 +181,7 @@ class Branching:
 
     def restore(self, node_id: int) -> None:
         """Show again what `prune` hid."""
+        self.require_writable()
         self.tree.restore(node_id)
         self.tree_changed(changed=(node_id,))
 
@@ -194,6 +199,7 @@ class Branching:
 
         Raises `MisplacedError` when one cannot follow the other.
         """
+        self.require_writable()
         copied = [*self.tree.subtree(node_id)] if deep else self._rest_of_turn(node_id)
         self._require_fit(copied[0], onto)
         places: dict[int, Parent] = {}

@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from omni_tui.agent.subscription import Subscription
-from omni_tui.core.errors import NotFoundError, UnknownModelError
+from omni_tui.core.errors import NotFoundError, SessionLockedError, UnknownModelError
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.branching import forked
@@ -21,10 +21,18 @@ from omni_tui.session.feed import Feed, OpenSession
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.setup import Setup
-from omni_tui.session.store.base import SessionRecord, SessionSummary, Store, new_session_id
+from omni_tui.session.store.base import (
+    SessionRecord,
+    SessionSummary,
+    Store,
+    StoredSession,
+    new_session_id,
+)
 from omni_tui.session.store.checking import require_store
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.tree import Tree
+
+WhenLocked: TypeAlias = Literal["refuse", "take_over", "read_only"]
 
 IDLE_SHUTDOWN_AFTER = 300.0
 """Seconds an idle session that nobody looks at stays open."""
@@ -131,6 +139,7 @@ class SessionManager:
         tree: Tree | None = None,
         *,
         stored: bool = False,
+        is_read_only: bool = False,
     ) -> Session:
         return Session(
             record,
@@ -138,8 +147,9 @@ class SessionManager:
             tree=tree,
             setup=setup,
             registry=self.registry,
-            store=self.store,
+            store=None if is_read_only else self.store,
             stored=stored,
+            is_read_only=is_read_only,
             home=self,
         )
 
@@ -216,12 +226,14 @@ class SessionManager:
         model: str | Model | None = None,
         options: Mapping[str, Any] | None = None,
         setup: Setup | None = None,
+        when_locked: WhenLocked = "refuse",
     ) -> tuple[Session, str | None]:
         """The session with this full id, open already or loaded, and a notice for the person.
 
         The model is `model` if given, else the stored one; one that is gone gives way to the
         default with a notice. `options` (see `create`) win over the stored ones, and those over the
-        set-up's.
+        set-up's. `when_locked` says what to do while another process has it open: refuse, take it
+        over (the other cannot save any more), or open it for reading alone.
 
         Raises:
             NotFoundError: There is none.
@@ -230,25 +242,41 @@ class SessionManager:
         self.keep(id)
         if (closing := self._closing.get(id)) is not None:
             await asyncio.wait([closing])
+        if (known := self._open.get(id)) is not None and known.is_read_only:
+            await self.close(id)  # perhaps it is free now
         if id not in self._open:
-            await self.store.lease(id)
-            try:
-                stored = await self.store.load(id)
-            except BaseException:
-                await self.store.release(id)
-                raise
+            stored, is_read_only = await self._claim(id, when_locked)
         if (session := self._open.get(id)) is not None:  # perhaps opened by another meanwhile
             if model is not None:
                 session.set_model(model)
             session.set_options(**(options or {}))
             return session, None
         chosen, notice = self._choose(model, stored.record.model)
-        session = self._make(stored.record, chosen, setup or self.setup, stored.tree, stored=True)
+        setup = setup or self.setup
+        if is_read_only:
+            session = self._make(stored.record, chosen, setup, stored.tree, is_read_only=True)
+            self._add(session)
+            return session, "It is open elsewhere: here it can only be read."
+        session = self._make(stored.record, chosen, setup, stored.tree, stored=True)
         if model is not None and str(model) != stored.record.model:
             session.set_model(model)
         session.set_options(**(options or {}))
         self._add(session)
         return session, notice
+
+    async def _claim(self, id: str, when_locked: WhenLocked) -> tuple[StoredSession, bool]:
+        """What is stored, and whether it can only be read because another process has it."""
+        try:
+            await self.store.lease(id, take_over=when_locked == "take_over")
+        except SessionLockedError:
+            if when_locked != "read_only":
+                raise
+            return await self.store.load(id), True
+        try:
+            return await self.store.load(id), False
+        except BaseException:
+            await self.store.release(id)
+            raise
 
     def _choose(
         self, wanted: str | Model | None, stored: str | None
@@ -308,7 +336,8 @@ class SessionManager:
     async def _put_away(self, session: Session) -> None:
         try:
             await session.close()
-            await self.store.release(session.id)
+            if not session.is_read_only:
+                await self.store.release(session.id)
         finally:
             del self._closing[session.id]
 

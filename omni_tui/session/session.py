@@ -21,6 +21,7 @@ from omni_tui.core.errors import (
     BusyError,
     HaltedError,
     IdleError,
+    SessionLockedError,
 )
 from omni_tui.core.messages import Block, Content, as_blocks
 from omni_tui.core.tool import Tool
@@ -66,8 +67,11 @@ class Session(Branching, Keeping, Compacting):
         store: Store | None = None,
         stored: bool = False,
         home: Home | None = None,
+        is_read_only: bool = False,
     ) -> None:
         self.record = record
+        self.is_read_only = is_read_only
+        """Whether another process has it open: then nothing can be asked or changed here."""
         self.model = model
         self.tree = tree or Tree()
         self.setup = setup or Setup()
@@ -227,6 +231,7 @@ class Session(Branching, Keeping, Compacting):
     ) -> Run:
         if self._closed:
             raise AgentError("The session is closed.")
+        self.require_writable()
         if self.is_halted and (content is None or go_there):
             raise _halted()
         # A prompt may be answered several times at once: every answer is a branch of its own.
@@ -256,6 +261,15 @@ class Session(Branching, Keeping, Compacting):
             self.tree.navigate(tip)
             self.tree_changed()
         return branch.run
+
+    def require_writable(self) -> None:
+        """Raise `SessionLockedError` if another process has the session open."""
+        if self.is_read_only:
+            raise SessionLockedError(
+                "The session is open elsewhere: here it can only be read.",
+                hint="open it again to take it over, or fork it",
+                id=self.id,
+            )
 
     def _require_readable(self, blocks: tuple[Block, ...]) -> None:
         require_reader(blocks, (self.model, *self.setup.fallbacks), self._registry)

@@ -29,6 +29,7 @@ from omni_tui.tui.answers import GRACE
 from omni_tui.tui.approvals import Approvals
 from omni_tui.tui.choosing import Choosing, own_level
 from omni_tui.tui.keys import method
+from omni_tui.tui.opening import Opening
 from omni_tui.tui.screens.chat import ChatScreen
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ QUIT_WITHIN = 2.0
 """Seconds between two presses of Ctrl+C that leave."""
 
 
-class OmniApp(Approvals, Choosing, App[None]):
+class OmniApp(Approvals, Choosing, Opening, App[None]):
     """Runs inside the session manager, which outlives it."""
 
     TITLE = "omni-tui"
@@ -55,6 +56,7 @@ class OmniApp(Approvals, Choosing, App[None]):
         notices: Sequence[str] = (),
         no_key: bool = False,
         log_file: Path | None = None,
+        opening: str | None = None,
     ) -> None:
         super().__init__()
         self.manager = manager
@@ -66,6 +68,8 @@ class OmniApp(Approvals, Choosing, App[None]):
         self.no_key = no_key
         self.log_file = log_file
         """Where the log goes, to be told."""
+        self._opening = opening
+        """The session to open as soon as there is a screen to ask on."""
         self._end_log: Callable[[], None] | None = None
         self.dialog_grace = GRACE
         self._notices = list(notices)
@@ -121,6 +125,7 @@ class OmniApp(Approvals, Choosing, App[None]):
             gc.enable()
         self._note_log()
         self._import_provider()
+        self.load_session(self._opening)
 
     def _note_log(self) -> None:
         """Have the trace hold what is logged, too."""
@@ -174,21 +179,6 @@ class OmniApp(Approvals, Choosing, App[None]):
 
         current = self.session.record.parent_id or self.session.id
         self.push_screen(SessionsScreen(self.manager, current), self.load_session)
-
-    def load_session(self, id: str | None) -> None:
-        """Open a stored session and look at it; `None` does nothing."""
-        if id is not None:
-            self.run_worker(self._load(id), group="load", exclusive=True)
-
-    async def _load(self, id: str) -> None:
-        try:
-            session, notice = await self.manager.open(id)
-        except OmniError as error:
-            self.notify(safe_line(str(error), 300), severity="error", markup=False, timeout=8)
-            return
-        if notice:
-            self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
-        self.open_session(session)
 
     def session_deleted(self, id: str) -> None:
         """A session is gone; if it, or a sub-agent of it, was in view, start another."""

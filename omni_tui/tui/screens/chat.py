@@ -250,6 +250,8 @@ class ChatScreen(ContextActions, TaskActions, ChatActions, Screen[None]):
             left.append(Piece(f"? {asking} {'asks' if asking == 1 else 'ask'}  ", "warn"))
         if session.saver is not None and session.saver.error is not None:
             left.append(Piece("unsaved  ", "error"))
+        if session.is_read_only:
+            left.append(Piece("read only  ", "warn"))
         whole = tree.usage()
         if len(tree):
             left += self.meter()
