@@ -488,3 +488,11 @@ async def test_what_was_just_said_is_found_in_open_and_closed_sessions(
         assert (await manager.search("climbing"))[0].title == "Climbing"
         (one,) = await manager.search("fuji", limit=1, offset=1, session_id=second.id)
         assert one.session_id == second.id
+
+
+def test_what_is_no_store_is_refused_at_once_and_told_what_it_lacks() -> None:
+    class Shelf:
+        async def create(self, record: SessionRecord) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Shelf is no Store: .*it has no save_tree"):
+        SessionManager(Shelf())  # type: ignore[arg-type]
