@@ -31,6 +31,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.store import maintenance
 from omni_tui.session.store.maintenance import Finding
 from omni_tui.session.store.opening import Place
+from omni_tui.session.store.rescue import rescue
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
@@ -71,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
         "--backup", metavar="FILE", type=Path, help="copy the sessions to a new file, in use or not"
     )
     act.add_argument(
+        "--rescue",
+        metavar="FILE",
+        type=Path,
+        help="copy what can be read of a damaged file to a new one",
+    )
+    act.add_argument(
         "--vacuum", action="store_true", help="give back the room that deleted sessions left"
     )
     return made
@@ -79,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 async def run(arguments: argparse.Namespace) -> int:
     """Examine, or care for the database; raises `StoreError` or `ConfigError`."""
     place = place_at(arguments)
-    if arguments.fix or arguments.backup is not None or arguments.vacuum:
+    if arguments.fix or arguments.backup or arguments.rescue or arguments.vacuum:
         return await _care(arguments, _file(place))
     sections = [section async for section in _sections(arguments, place)]
     failed = any(each.level == "fail" for section in sections for each in section.findings)
@@ -124,6 +131,14 @@ async def _care(arguments: argparse.Namespace, path: Path) -> int:
         size = await asyncio.to_thread(maintenance.back_up, path, target)
         done = {"backup": str(target), "bytes": size}
         lines = [f"copied to {target}, {size:,} bytes"]
+    elif arguments.rescue is not None:
+        target = arguments.rescue.absolute()
+        rescued = await asyncio.to_thread(rescue, path, target)
+        done = {"rescue": str(target), **rescued._asdict()}
+        lines = [
+            f"{rescued.sessions:,} sessions with {rescued.messages:,} messages are in {target}",
+            f"{rescued.lost:,} messages could not be read",
+        ]
     elif arguments.vacuum:
         before, after = await asyncio.to_thread(maintenance.compact, path)
         done = {"before": before, "after": after}
@@ -145,7 +160,7 @@ def _file(place: Place) -> Path:
     if place.scheme != "sqlite" or place.path is None:
         raise ConfigError(
             f"{safe_line(place.shown)} is no SQLite file.",
-            hint="--fix, --backup and --vacuum are for one",
+            hint="--fix, --backup, --rescue and --vacuum are for one",
         )
     return place.path
 

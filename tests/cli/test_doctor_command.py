@@ -135,7 +135,25 @@ async def test_damage_fails_and_says_how_to_rescue(run: Omni, file: Path) -> Non
     done = run("doctor")
     assert done.returncode == 1
     assert "  FAIL  integrity: damaged" in done.stdout
-    assert ".recover" in done.stdout
+    assert "doctor --rescue NEW.db" in done.stdout
+
+
+async def test_what_can_be_read_of_a_damaged_file_is_rescued(run: Omni, file: Path) -> None:
+    content = file.read_bytes()
+    damaged = content[: 4096 * 20] + b"\x55" * 4096 + content[4096 * 21 :]
+    file.write_bytes(damaged)
+    new = file.with_name("new.db")
+    done = run("doctor", "--rescue", new)
+    assert done.returncode == 0
+    found = re.search(r"1 sessions with (\d+) messages are in .*new\.db\n(\d+) m", done.stdout)
+    assert found is not None
+    kept, lost = map(int, found.groups())
+    assert kept + lost == 300
+    assert 0 < lost < 20
+    assert run("doctor", "--deep", "--db", new).returncode == 0
+    assert file.read_bytes() == damaged
+    again = run("doctor", "--rescue", new)
+    assert (again.returncode, again.stdout) == (1, "")
 
 
 async def test_an_index_that_is_wrong_is_found_and_mended(run: Omni, file: Path) -> None:
@@ -179,7 +197,7 @@ async def test_room_is_given_back_but_not_while_a_session_is_open(run: Omni, fil
     )
 
 
-@pytest.mark.parametrize("care", ["--fix", "--vacuum", "--backup=x.db"])
+@pytest.mark.parametrize("care", ["--fix", "--vacuum", "--backup=x.db", "--rescue=x.db"])
 def test_there_is_nothing_to_care_for_without_a_file(run: Omni, home: Path, care: str) -> None:
     done = run("doctor", care)
     assert (done.returncode, done.stdout) == (1, "")
@@ -187,7 +205,7 @@ def test_there_is_nothing_to_care_for_without_a_file(run: Omni, home: Path, care
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("care", ["--fix", "--vacuum", "--backup=x.db"])
+@pytest.mark.parametrize("care", ["--fix", "--vacuum", "--backup=x.db", "--rescue=x.db"])
 def test_only_files_of_sqlite_are_cared_for(run: Omni, tmp_path: Path, care: str) -> None:
     done = run("doctor", care, "--db", f"jsonl:{tmp_path / 'folder'}")
     assert (done.returncode, done.stdout) == (2, "")

@@ -17,7 +17,6 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from omni_tui.core.errors import (
-    AlreadyExistsError,
     SessionLockedError,
     StoreError,
     StoreUnavailableError,
@@ -37,9 +36,7 @@ LARGE_LOG = 64 * 2**20
 SHOWN = 3
 """How many of many problems are told."""
 
-_RESCUE = (
-    "leave the file as it is, and copy what can be read: sqlite3 {path} .recover | sqlite3 NEW.db"
-)
+_RESCUE = "leave the file as it is, and copy what can be read: doctor --rescue NEW.db"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +64,7 @@ def examine(path: Path, *, deep: bool = False) -> Iterator[Finding]:
                     yield from _content(connection, path, deep=deep)
     except StoreUnavailableError as error:
         if isinstance(error.__cause__, sqlite3.Error) and is_damage(error.__cause__):
-            yield _damage(path, str(error.__cause__))
+            yield _damage(str(error.__cause__))
         else:
             yield Finding(subject="file", level="fail", text=error.message, hint=error.hint)
     except StoreError as error:
@@ -139,7 +136,7 @@ def _integrity(connection: sqlite3.Connection, path: Path, *, deep: bool) -> Ite
     found = [text for (text,) in connection.execute(f"PRAGMA {check}({SHOWN})")]
     orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
     if found != ["ok"]:
-        yield _damage(path, "; ".join(found))
+        yield _damage("; ".join(found))
     elif orphans:
         text = f"{len(orphans)} rows refer to what is not there"
         hint = "another program changed the file; doctor --backup FILE first, then remove them"
@@ -148,9 +145,8 @@ def _integrity(connection: sqlite3.Connection, path: Path, *, deep: bool) -> Ite
         yield Finding(subject="integrity", level="ok", text=f"{check} passed")
 
 
-def _damage(path: Path, text: str) -> Finding:
-    hint = _RESCUE.format(path=path)
-    return Finding(subject="integrity", level="fail", text=f"damaged: {text}", hint=hint)
+def _damage(text: str) -> Finding:
+    return Finding(subject="integrity", level="fail", text=f"damaged: {text}", hint=_RESCUE)
 
 
 _SKEWED = """
@@ -353,7 +349,7 @@ def back_up(path: Path, target: Path) -> int:
         schema.check_header(path)
         with closing(schema.connect(path, PATIENCE)) as connection, store_errors(target):
             schema.check_version(connection, path)
-            _reserve(target)
+            schema.reserve(target)
             try:
                 _copy(connection, path, target)
             except BaseException:
@@ -374,18 +370,9 @@ def _copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
     if found != "ok":
         raise StoreError(
             f"{path} is damaged, and a copy would be too: {found}.",
-            hint=_RESCUE.format(path=path),
+            hint=_RESCUE,
             path=str(path),
         )
-
-
-def _reserve(target: Path) -> None:
-    try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        raise AlreadyExistsError(
-            f"{target} is there already.", hint="name a new file", path=str(target)
-        ) from None
 
 
 def _size(path: Path) -> int:

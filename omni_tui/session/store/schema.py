@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-from omni_tui.core.errors import StoreUnavailableError, StoreVersionError
+from omni_tui.core.errors import AlreadyExistsError, StoreUnavailableError, StoreVersionError
 from omni_tui.session.store import full_text
 from omni_tui.session.store.migrations import load_steps
 
@@ -67,6 +67,16 @@ def make_private(path: Path) -> None:
         path.chmod(0o600)
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def reserve(target: Path) -> None:
+    """Make an empty file (0600). Raises `AlreadyExistsError` when there is one, or `OSError`."""
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        raise AlreadyExistsError(
+            f"{target} is there already.", hint="name a new file", path=str(target)
+        ) from None
 
 
 def check_header(path: Path) -> None:

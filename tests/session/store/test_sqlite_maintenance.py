@@ -340,7 +340,7 @@ async def test_of_a_damaged_file_no_backup_is_made(path: Path) -> None:
         with pytest.raises(StoreError, match="is damaged, and a copy would be too") as caught:
             back_up(path, path.with_name("copy.db"))
         assert str(path) in str(caught.value)
-        assert ".recover" in (caught.value.hint or "")
+        assert "--rescue" in (caught.value.hint or "")
         assert files(path.parent) == [path.name]
         assert path.read_bytes() == damaged
 
