@@ -6,6 +6,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -19,7 +20,8 @@ MAX_COMPARED = 1_000_000
 
 # Scripts without spaces are compared character by character, like everything that is no word.
 _NO_SPACES = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_TOKEN = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]+|\s+|[^\w\s]")
+_WORD = re.compile(rf"(\s*)([{_NO_SPACES}]|[^\W{_NO_SPACES}]+|[^\w\s]|\Z)")
+"""A word with the space before it; the last one is empty."""
 
 Change: TypeAlias = Literal["same", "removed", "added"]
 
@@ -31,19 +33,25 @@ class Span(msgspec.Struct, frozen=True):
     text: str
 
 
-class Pair(msgspec.Struct, frozen=True):
+class Pair(msgspec.Struct, frozen=True, dict=True):
     """Two messages at the same place of their branches; `None` where one branch has none."""
 
     left: Node | None
     right: Node | None
-    spans: tuple[Span, ...]
-    """The left text turned into the right one; in order the spans that are not `added` give the
-    left text, and those that are not `removed` the right one."""
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """The left text turned into the right one, compared when first asked for.
+
+        In order the spans that are not `added` give the left text, and those that are not
+        `removed` the right one.
+        """
+        return tuple(word_diff(_text(self.left), _text(self.right)))
 
     @property
     def is_equal(self) -> bool:
-        """Whether both say the same."""
-        return all(span.change == "same" for span in self.spans)
+        """Whether both say the same; compares no words."""
+        return _text(self.left) == _text(self.right)
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -94,13 +102,12 @@ def _side(nodes: Sequence[Node]) -> Side:
 
 def _pairs(left: Iterable[Node], right: Iterable[Node]) -> Iterator[Pair]:
     """Turn by turn; in a turn prompts face prompts, replies replies, and tool rounds each other."""
-    for one, other in itertools.zip_longest(_turns(left), _turns(right), fillvalue=[]):
+    nothing: list[Node] = []
+    for one, other in itertools.zip_longest(_turns(left), _turns(right), fillvalue=nothing):
         places = _places(one)
         facing = _places(other)
         for place in sorted({*places, *facing}):
-            a, b = places.get(place), facing.get(place)
-            spans = word_diff(_text(a), _text(b))
-            yield Pair(a, b, tuple(spans))
+            yield Pair(places.get(place), facing.get(place))
 
 
 def _turns(nodes: Iterable[Node]) -> list[list[Node]]:
@@ -137,7 +144,7 @@ def word_diff(old: str, new: str) -> list[Span]:
     for tag, i1, i2, j1, j2 in _opcodes(before, after):
         gone, came = "".join(before[i1:i2]), "".join(after[j1:j2])
         if tag == "replace":
-            _add_words(spans, _TOKEN.findall(gone), _TOKEN.findall(came))
+            _add_words(spans, _WORD.findall(gone), _WORD.findall(came))
         else:
             _add(spans, "same" if tag == "equal" else "removed", gone)
             if tag == "insert":
@@ -145,13 +152,31 @@ def word_diff(old: str, new: str) -> list[Span]:
     return spans
 
 
-def _add_words(spans: list[Span], gone: list[str], came: list[str]) -> None:
-    for tag, i1, i2, j1, j2 in _opcodes(gone, came):
+def _add_words(spans: list[Span], gone: list[tuple[str, str]], came: list[tuple[str, str]]) -> None:
+    """Compare words, each told from the space before it: else one blank would match all others."""
+    words, others = [word for _, word in gone], [word for _, word in came]
+    for tag, i1, i2, j1, j2 in _opcodes(words, others):
         if tag == "equal":
-            _add(spans, "same", "".join(gone[i1:i2]))
-        else:
-            _add(spans, "removed", "".join(gone[i1:i2]))
-            _add(spans, "added", "".join(came[j1:j2]))
+            for (space, word), (other, _) in zip(gone[i1:i2], came[j1:j2], strict=True):
+                _add_either(spans, space, other)
+                _add(spans, "same", word)
+            continue
+        old, new = _joined(gone[i1:i2]), _joined(came[j1:j2])
+        space = gone[i1][0] if tag == "replace" and gone[i1][0] == came[j1][0] else ""
+        _add(spans, "same", space)
+        _add_either(spans, old.removeprefix(space), new.removeprefix(space))
+
+
+def _joined(words: Iterable[tuple[str, str]]) -> str:
+    return "".join(itertools.chain.from_iterable(words))
+
+
+def _add_either(spans: list[Span], old: str, new: str) -> None:
+    if old == new:
+        _add(spans, "same", old)
+    else:
+        _add(spans, "removed", old)
+        _add(spans, "added", new)
 
 
 def _add(spans: list[Span], change: Change, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,44 @@ def test_the_spans_hold_both_texts_whole(old: str, new: str) -> None:
     assert "".join(span.text for span in spans if span.change != "added") == old
     assert "".join(span.text for span in spans if span.change != "removed") == new
     assert all(one.change != other.change for one, other in itertools.pairwise(spans))
+
+
+@given(st.text("ab \n\t.東", max_size=40), st.text("ab \n\t.東", max_size=40))
+def test_space_is_kept_wherever_it_stands(old: str, new: str) -> None:
+    spans = word_diff(old, new)
+    assert "".join(span.text for span in spans if span.change != "added") == old
+    assert "".join(span.text for span in spans if span.change != "removed") == new
+    assert (old == new) == all(span.change == "same" for span in spans)
+
+
+def test_a_word_between_two_others_takes_one_space_with_it() -> None:
+    assert word_diff("a c", "a b  c") == [
+        Span("same", "a"),
+        Span("added", " b"),
+        Span("removed", " "),
+        Span("added", "  "),
+        Span("same", "c"),
+    ]
+
+
+def test_words_are_compared_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = Tree()
+    tree.push(Message.user("name one"))
+    left = tree.push(Message.assistant("Fuji."))
+    right = tree.add(Message.assistant("Fuji!"), parent=1)
+    compared: list[str] = []
+
+    def counted(old: str, new: str) -> list[Span]:
+        compared.append(old)
+        return word_diff(old, new)
+
+    monkeypatch.setattr(diff, "word_diff", counted)
+    (pair,) = diff_branches(tree, left.id, right.id).pairs
+    assert not pair.is_equal
+    assert not compared
+    assert pair.spans[0] == Span("same", "Fuji")
+    assert pair.spans[1] == Span("removed", ".")
+    assert compared == ["Fuji."]
 
 
 def test_a_passage_too_large_to_compare_is_still_whole() -> None:
