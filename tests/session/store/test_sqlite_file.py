@@ -147,25 +147,29 @@ COMMITS = 64
 
 
 async def test_a_commit_costs_the_same_however_long_the_session_is(path: Path) -> None:
-    costs: list[tuple[int, int]] = []
-    for length in (10, 2000):
+    costs: list[tuple[int, int, int]] = []
+    for length in (100, 1_000, 10_000):
         store = WatchedStore(path.with_name(f"{length}.db"))
         async with store:
+            await store.setting("wal_autocheckpoint = 0")  # so that the log tells what is written
             tree = chain(length)
             await store.create(SessionRecord(id="s"))
             await store.save_tree("s", tree.take_changes())
-            before = await store.rows_changed()
+            log = schema.side_files(store.path)[0]
+            before, size = await store.rows_changed(), log.stat().st_size
             store.statements.clear()
             for number in range(COMMITS):
                 tree.push(Message.user(f"prompt {number}"))
                 await store.save_tree("s", tree.take_changes())
-            costs.append((await store.rows_changed() - before, len(store.statements)))
+            pages = (log.stat().st_size - size) // 4096
+            costs.append((await store.rows_changed() - before, len(store.statements), pages))
             own = [each for each in store.statements if each.startswith("UPDATE")]
             assert len(own) == 3 * COMMITS, "its parent's cursor, the session, its head"
-    (rows_short, statements_short), (rows_long, statements_long) = costs
-    assert rows_long <= rows_short * 1.1
-    assert statements_long <= statements_short * 1.1
-    assert rows_long <= COMMITS * 14, "the node, its parent's cursor, the session, and the words"
+    (rows, statements, pages), *longer = costs
+    assert all(cost[:2] == (rows, statements) for cost in longer), costs
+    assert rows <= COMMITS * 14, "the node, its parent's cursor, the session, and the words"
+    assert pages <= COMMITS * 10, "a page of each table and index"
+    assert all(cost[2] <= pages * 1.6 for cost in longer), "a level more of each tree"
 
 
 async def test_opening_a_session_decodes_no_message(path: Path) -> None:
