@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omni_tui.core.messages import (
@@ -130,6 +130,7 @@ def same(one: Tree, other: Tree) -> None:
     assert dict(one.cursors) == dict(other.cursors)
 
 
+@settings(max_examples=50)
 @given(trees())
 def test_a_whole_session_comes_back_equal_from_json(tree: Tree) -> None:
     record = SessionRecord(
@@ -142,6 +143,7 @@ def test_a_whole_session_comes_back_equal_from_json(tree: Tree) -> None:
     assert back.record == record
 
 
+@settings(max_examples=50)
 @given(trees())
 def test_a_branch_comes_back_equal_from_json_lines(tree: Tree) -> None:
     tip = tree.tip_of(None)
