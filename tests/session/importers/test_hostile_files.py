@@ -229,10 +229,25 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
     assert read_text(data)[0] == []
 
 
-NAMES = """
-type uuid id parentId parentUuid mapping chat_messages conversationId messages format version node
-nodes role content sessionId message
-""".split()
+NAMES = [
+    "type",
+    "uuid",
+    "id",
+    "parentId",
+    "parentUuid",
+    "mapping",
+    "chat_messages",
+    "conversationId",
+    "messages",
+    "format",
+    "version",
+    "node",
+    "nodes",
+    "role",
+    "content",
+    "sessionId",
+    "message",
+]
 
 
 @settings(max_examples=50)
