@@ -15,13 +15,11 @@ from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import msgspec
-from msgspec import UNSET
 
 from omni_tui.core.errors import (
     AlreadyExistsError,
     NotFoundError,
     SessionLockedError,
-    StoreError,
 )
 from omni_tui.core.messages import decode_message, now
 from omni_tui.session.store import full_text, mounts, rows, schema
@@ -39,6 +37,7 @@ from omni_tui.session.store.base import (
 from omni_tui.session.store.connection import ConnectionPool, Identity, identity
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.lease import Holder, this_process
+from omni_tui.session.store.writing import write_changes
 from omni_tui.session.tree import Changes
 
 _T = TypeVar("_T")
@@ -60,18 +59,6 @@ _LOAD_NODES = (
     f"SELECT {_NODE.replace('message', 'CAST(message AS BLOB)')}, cursor "
     "FROM nodes WHERE session_id = ? ORDER BY id"
 )
-
-# A stored message never changes; the guard keeps a second writer that gave out the same id from
-# altering the facts of the first one's node.
-_SAVE_NODE = f"""
-INSERT INTO nodes (session_id, {_NODE}) VALUES (?, {", ".join("?" * len(rows.NODE_COLUMNS))})
-ON CONFLICT (session_id, id) DO UPDATE SET
-  status = excluded.status, error = excluded.error, label = excluded.label,
-  input = excluded.input, output = excluded.output, cache_read = excluded.cache_read,
-  cache_write = excluded.cache_write, cost = excluded.cost, pruned = excluded.pruned
-WHERE created_at = excluded.created_at AND run_id IS excluded.run_id AND kind = excluded.kind
-  AND parent_id IS excluded.parent_id AND message = excluded.message
-"""
 
 # Each count walks its part of the covering index; one grouped join took four times as long.
 _LIST = """
@@ -215,7 +202,7 @@ class SQLiteStore:
                 holder = _holder(connection, id)
                 if holder is not None and holder != this_process() and not holder.is_gone:
                     raise _locked(id, holder)
-                _write_changes(connection, id, changes)
+                write_changes(connection, id, changes)
 
         await self._writer.run(job)
 
@@ -362,34 +349,6 @@ class SQLiteStore:
             await self._writer.close(
                 lambda connection: self._release(connection, tuple(self._leases))
             )
-
-
-def _write_changes(connection: sqlite3.Connection, id: str, changes: Changes) -> None:
-    connection.execute(
-        "UPDATE sessions SET updated_at = ? WHERE id = ?", (rows.moment_text(now()), id)
-    )
-    connection.executemany(
-        "DELETE FROM nodes WHERE session_id = ? AND id = ?",
-        [(id, node_id) for node_id in changes.removed],
-    )
-    for node in changes.nodes:
-        if not connection.execute(_SAVE_NODE, (id, *rows.node_row(node))).rowcount:
-            raise StoreError(
-                f"Another program added a message {node.id} to the session {id}.",
-                hint="open the session anew",
-                id=id,
-                node_id=node.id,
-            )
-    connection.executemany(
-        "UPDATE nodes SET cursor = ? WHERE session_id = ? AND id = ?",
-        [(child, id, parent) for parent, child in changes.cursors.items() if parent is not None],
-    )
-    if None in changes.cursors:
-        connection.execute(
-            "UPDATE sessions SET root_cursor = ? WHERE id = ?", (changes.cursors[None], id)
-        )
-    if changes.head is not UNSET:
-        connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (changes.head, id))
 
 
 def _exists(connection: sqlite3.Connection, id: str) -> bool:
