@@ -37,6 +37,10 @@ class Journal(Protocol):
         """A run begins; of those that waited, their turn has come."""
         ...
 
+    async def admit(self, run: Run) -> None:
+        """Let a run go on that began, before it asks anything; what this raises ends it."""
+        ...
+
     def commit(self, run: Run, message: Message, facts: Facts) -> asyncio.Future[None] | None:
         """Take a complete message; the future, if any, is done when it is durable (or given up)."""
         ...

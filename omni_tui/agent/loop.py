@@ -63,6 +63,8 @@ class Loop:
         self.engine.set_status("busy")
         try:
             await self.engine.ready()
+            if self.engine.journal is not None:
+                await self.engine.journal.admit(self.run)
             end: Outcome | None = None
             while end is None:
                 with self.engine.span("turn") as facts:

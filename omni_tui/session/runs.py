@@ -21,6 +21,8 @@ from omni_tui.agent.journal import Facts
 from omni_tui.agent.run import Run
 from omni_tui.core.messages import Message, Text, ToolResult
 from omni_tui.core.stream import TextDelta
+from omni_tui.session.holding import Hold
+from omni_tui.session.store.branches import BranchLeases
 
 if TYPE_CHECKING:
     from omni_tui.session.session import Session
@@ -68,6 +70,7 @@ class BranchRun:
         """What decides about this run beside the session's own rules."""
         self.tools: dict[str, RunningTool] = {}
         self.started = time.monotonic()
+        self._hold: Hold | None = None
         self.agent: Agent
         self.run: Run
 
@@ -98,6 +101,13 @@ class BranchRun:
         self.start = self.tip
         self.started = time.monotonic()
         self.session.run_began(self)
+
+    async def admit(self, run: Run) -> None:
+        """Hold the branch, where the store is one of several machines."""
+        store: object = self.session.store
+        if isinstance(store, BranchLeases):
+            self._hold = Hold(store, self.session.id, self.tip, run)
+            await self._hold.begin()
 
     def commit(self, run: Run, message: Message, facts: Facts) -> asyncio.Future[None] | None:
         """Put a complete message into the tree and on its way to the store."""
@@ -142,6 +152,9 @@ class BranchRun:
     def ended(self, run: Run) -> None:
         """Free the branch."""
         self.session.partials.settled(run.id, None)
+        if self._hold is not None:
+            self.session.finish(self._hold.end())
+            self._hold = None
         self.session.run_ended(self, run)
 
     async def retire(self) -> None:

@@ -81,13 +81,14 @@ class Session(Branching, Keeping, Compacting):
         """The runs under way, by run id."""
         self.children: set[Session] = set()
         """The sessions of sub-agents at work for this one."""
+        self.store = store
         self.saver = Saver(store, self.tree, record, self.publish, stored=stored) if store else None
         self.private: dict[str, Any] = {}
         """Scratch that the tools of all its agents share; never stored."""
         self.is_halted = False
         """Whether nothing new may begin; see `halt`."""
         self._retiring: set[asyncio.Task[None]] = set()
-        """The ends of agents whose branch is done."""
+        """The ends of agents whose branch is done, and of their leases."""
         self._resting = Resting()
         self.partials = Partials(lambda kept: self._change(partials=kept))
         self._frozen: list[BranchRun] = []
@@ -293,9 +294,12 @@ class Session(Branching, Keeping, Compacting):
         self.titler.turn_ended(branch.tip)
 
     def _retire(self, branch: BranchRun) -> None:
-        retiring = asyncio.get_running_loop().create_task(branch.retire())
-        self._retiring.add(retiring)
-        retiring.add_done_callback(self._retiring.discard)
+        self.finish(asyncio.get_running_loop().create_task(branch.retire()))
+
+    def finish(self, task: asyncio.Task[None]) -> None:
+        """Let a task come to its end before the session is closed."""
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     # Moving about
 

@@ -24,7 +24,7 @@ from omni_tui.agent.decisions import Decision, Execute, Pause, Reject
 from omni_tui.agent.events import Event
 from omni_tui.agent.journal import Facts
 from omni_tui.agent.run import Run
-from omni_tui.core.errors import AgentError, AgentRunError, BusyError, IdleError
+from omni_tui.core.errors import AgentError, AgentRunError, BusyError, IdleError, SessionLockedError
 from omni_tui.core.messages import Message, ToolUse
 from omni_tui.core.stream import TextDelta
 from omni_tui.llm.providers.base import Options
@@ -254,6 +254,9 @@ class Ledger:
         self.waiting.append(future)
         return future
 
+    async def admit(self, run: Run) -> None:
+        self.log.append("admit")
+
     def began(self, run: Run) -> None:
         self.log.append("began")
 
@@ -281,6 +284,7 @@ async def test_the_journal_gets_each_message_when_it_is_complete() -> None:
     assert kept == [
         "began",
         "status busy",
+        "admit",
         "message(user)",
         "commit user",
         "message(assistant+uses)",
@@ -333,6 +337,23 @@ async def test_a_cancel_while_calls_are_being_saved_leaves_none_open() -> None:
     assert recorder.ran == []
     assert [message.role for message in agent.messages] == ["user", "assistant", "user"]
     assert "Cancelled" in agent.messages[2].tool_results[0].content
+    await agent.close()
+
+
+async def test_a_run_that_is_not_admitted_asks_nothing_and_keeps_the_prompt() -> None:
+    class Closed(Ledger):
+        async def admit(self, run: Run) -> None:
+            raise SessionLockedError("taken")
+
+    provider = ScriptedProvider(["never"])
+    ledger = Closed()
+    agent = make_agent(provider, journal=ledger, keep_partial=True)
+    with pytest.raises(AgentRunError) as caught:
+        await agent.ask("Go")
+    assert isinstance(caught.value.__cause__, SessionLockedError)
+    assert provider.requests == []
+    assert [message.text for message in agent.messages] == ["Go"]
+    assert "amend failed" in ledger.log
     await agent.close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,6 +22,7 @@ class BranchLease(msgspec.Struct):
     reached for as long as a lease lasts, or the session was deleted. The run should end then."""
 
 
+@runtime_checkable
 class BranchLeases(Protocol):
     """A store that several machines share, and that can keep a branch for one of them."""
 
