@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from omni_tui.core.messages import Message, Role
+from omni_tui.core.messages import Attachment, Message, Role, ToolUse
 from omni_tui.session.store.words import Query
 
 BLOCK = 200
@@ -78,7 +78,7 @@ def message_hit(
     time: datetime,
 ) -> Scored:
     """The hit for a message that matches."""
-    text = message.text
+    text = message.text or _named(message)
     hit = Hit(
         session_id=session_id,
         title=title,
@@ -93,6 +93,12 @@ def message_hit(
     if len(text) > _LONG:
         return Scored(score, _with_snippet(query, hit, text), None)
     return Scored(score, hit, text)
+
+
+def _named(message: Message) -> str:
+    """What stands for a message without words: the tools it calls, the files it brings."""
+    named = (block for block in message.content if isinstance(block, ToolUse | Attachment))
+    return ", ".join(block.name for block in named if block.name)
 
 
 def _with_snippet(query: Query, hit: Hit, text: str) -> Hit:

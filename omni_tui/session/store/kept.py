@@ -158,12 +158,14 @@ def search(
 ) -> tuple[Hit, ...]:
     """What `Store.search` finds in these sessions, by reading every message of them."""
     wanted = Query(query)
-    if not wanted.terms or limit <= 0:
+    if wanted.is_vain or limit <= 0:
         return ()
     named: list[SessionRecord] = []
     found: list[tuple[Stamp, Scored]] = []
     for record, kept in sessions:
-        if record.title is not None and wanted.matches(record.title):
+        if not wanted.filters.fits_session(record.id, record.title):
+            continue
+        if record.title is not None and wanted.names(record.id, record.title, record.updated_at):
             named.append(record)
         for node_id, row in kept.nodes.items():
             if (scored := _message_hit(wanted, record, row)) is not None:
@@ -182,10 +184,13 @@ def search(
 
 
 def _message_hit(query: Query, record: SessionRecord, row: rows.Row) -> Scored | None:
-    if row[COLUMN["kind"]] == "summary":
+    filters = query.filters
+    time = rows.moment(row[COLUMN["created_at"]])
+    fits = filters.fits_model(row[COLUMN["model"]]) and filters.fits_label(row[COLUMN["label"]])
+    if row[COLUMN["kind"]] not in query.kinds or not fits or not filters.fits_time(time):
         return None
     message = _message(row)
-    if message is None or not query.matches(message.text):
+    if message is None or not (filters.fits_tools(message) and query.matches(message.text)):
         return None
     return message_hit(
         query,
@@ -194,5 +199,5 @@ def _message_hit(query: Query, record: SessionRecord, row: rows.Row) -> Scored |
         title=record.title,
         parent_id=record.parent_id,
         node_id=row[COLUMN["id"]],
-        time=rows.moment(row[COLUMN["created_at"]]),
+        time=time,
     )

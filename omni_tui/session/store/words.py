@@ -8,8 +8,8 @@ character counts as one, and a run of them must stand in the text as it stands i
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ import msgspec
 
 from omni_tui.core.messages import scrub
 from omni_tui.core.safe_text import safe
+from omni_tui.session.node import Kind
+from omni_tui.session.store.filters import PATTERN, Filters
+from omni_tui.session.store.folding import Folding, composed, fold
 
 MAX_QUERY = 1000
 """Characters of a query that are read."""
@@ -49,7 +52,7 @@ _UNSPACED = (
 )
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _TOKEN = re.compile(rf"(?=[^\W_])[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
-_PIECE = re.compile(r'"([^"]*)("|$)|([^\s"]+)')
+_PIECE = re.compile(rf'{PATTERN}|"([^"]*)("|$)|([^\s"]+)')
 _ANY_LETTER = r"[^\W_]"
 _SPACED_LETTER = rf"[^\W_{_UNSPACED}]"
 _SPACES = re.compile(r"\s+")
@@ -67,15 +70,35 @@ class Query:
     """A query as a person types it, read once and looked for in many texts.
 
     All words must be there, "quoted ones" side by side, and the last may be the beginning of a
-    longer one unless a space or a quote ends it. Nothing in it is an operator.
+    longer one unless a space or a quote ends it. Beside `filters` nothing in it is an operator.
+
+    Args:
+        text: What a person types.
+        now: What times such as `7d` in its filters are counted from; by default this moment.
     """
 
     terms: tuple[Term, ...]
-    """Empty if the query has no words: then it finds nothing."""
+    """May be empty, and `filters` too; if both are, the query finds nothing."""
+    filters: Filters
+    is_unfinished: bool
+    """Whether it ends in a word too short to go on or in a filter without a value, as while a
+    person types."""
 
-    def __init__(self, text: str) -> None:
-        self.terms = tuple(_terms(text[:MAX_QUERY]))[:MAX_TERMS]
-        self._folding = _Folding()
+    def __init__(self, text: str, now: datetime | None = None) -> None:
+        terms, filters, self.is_unfinished = _read(text[:MAX_QUERY])
+        self.terms = tuple(terms[:MAX_TERMS])
+        self.filters = Filters(filters[:MAX_TERMS], now or datetime.now(UTC))
+        self._folding = Folding()
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether it can find nothing: it asks for nothing, or what it asks for has faults."""
+        return bool(self.filters.faults) or not (self.terms or self.filters)
+
+    @cached_property
+    def kinds(self) -> frozenset[Kind]:
+        """Which nodes it may find: the results of tools only where words stand beside them."""
+        return self.filters.kinds(with_results=bool(self.terms))
 
     @property
     def fts5(self) -> str:
@@ -97,18 +120,29 @@ class Query:
         )
 
     def matches(self, text: str) -> bool:
-        """Whether every term is in the text."""
-        if not self.terms:
+        """Whether every term is in the text; filters are not looked at."""
+        if self.is_vain:
             return False
-        folded = self._fold(_composed(text))
+        folded = self._fold(composed(text))
         return all(each.search(folded) for each in self._patterns(folded).each)
+
+    def names(self, id: str, title: str, time: datetime) -> bool:
+        """Whether a session is found by its title, which was last written to at this time."""
+        filters = self.filters
+        return (
+            bool(self.terms or filters.titles)
+            and not filters.about_messages
+            and filters.fits_session(id, title)
+            and filters.fits_time(time)
+            and self.matches(title)
+        )
 
     def score(self, text: str) -> float:
         """How well the text fits, above 0; to be compared within one query.
 
         More of the words in fewer characters score higher, and the words side by side highest.
         """
-        folded = self._fold(_composed(text[:_HEAD]))
+        folded = self._fold(composed(text[:_HEAD]))
         length = 0.5 + len(folded) / 800
         patterns = self._patterns(folded)
         counts = (sum(1 for _ in each.finditer(folded)) for each in patterns.each)
@@ -117,10 +151,10 @@ class Query:
 
     def snippet(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         """One safe line around the words, and where in it they are: (start, end) in characters."""
-        composed = _composed(text)
-        start, end = self._place(composed)
-        line = _SPACES.sub(" ", safe(composed[start:end])).strip()
-        line = f"{'…' if start else ''}{line}{'…' if end < len(composed) else ''}"
+        whole = composed(text)
+        start, end = self._place(whole)
+        line = _SPACES.sub(" ", safe(whole[start:end])).strip()
+        line = f"{'…' if start else ''}{line}{'…' if end < len(whole) else ''}"
         folded = self._fold(line)
         return line, tuple(match.span() for match in self._patterns(folded).any.finditer(folded))
 
@@ -151,7 +185,7 @@ class Query:
         return sorted(found)[:_MAX_PLACES]
 
     def _fold(self, text: str) -> str:
-        return _fold(text, self._folding)
+        return fold(text, self._folding)
 
     def _patterns(self, folded: str) -> _Patterns:
         """What to look for in this text: where a word ends is dear to tell in mixed scripts."""
@@ -203,46 +237,36 @@ def _pattern(tokens: Sequence[str], is_prefix: bool, letter: str) -> str:
     return made if tokens and _IS_UNSPACED.match(tokens[-1]) else f"{made}(?!{letter})"
 
 
-class _Folding(dict[int, str]):
-    """What each character becomes, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        parts = unicodedata.normalize("NFD", chr(code))
-        # Only accents go: a voiced kana or a syllable of Hangul comes apart too.
-        is_accented = len(parts) > 1 and all("\u0300" <= part <= "\u036f" for part in parts[1:])
-        self[code] = folded = (parts[0] if is_accented else chr(code)).lower()[0]
-        return folded
-
-
-def _fold(text: str, folding: _Folding) -> str:
-    """Without case and accents, each character in its place."""
-    return text.lower() if text.isascii() else text.translate(folding)
-
-
 def words_of(text: str) -> set[str]:
     """The words of a text, folded, for an index other than SQLite's (see `Query.words`)."""
-    return set(_TOKEN.findall(_fold(_composed(text), _Folding())))
+    return set(_TOKEN.findall(fold(composed(text))))
 
 
 def spaced(text: str) -> str:
     """The text as SQLite's tokenizer `unicode61` must get it to find the same words."""
-    composed = _composed(text)
-    return composed if composed.isascii() else _IS_UNSPACED.sub(r" \g<0> ", composed)
+    whole = composed(text)
+    return whole if whole.isascii() else _IS_UNSPACED.sub(r" \g<0> ", whole)
 
 
-def _composed(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def _terms(text: str) -> Iterator[Term]:
-    text = _composed(scrub(text))
+def _read(text: str) -> tuple[list[Term], list[tuple[str, str]], bool]:
+    """The words, the filters, and whether the end looks as if more would be typed."""
+    text = composed(scrub(text))
+    terms, filters = [], []
+    is_unfinished = False
     for piece in _PIECE.finditer(text):
-        quoted, quote, plain = piece.groups()
+        name, quoted_value, value, quoted, quote, plain = piece.groups()
+        is_last = piece.end() == len(text)
+        if name is not None:
+            filters.append((name, value if quoted_value is None else quoted_value))
+            is_unfinished = is_last and not value and not quoted_value
+            continue
         tokens = tuple(_TOKEN.findall(plain if quoted is None else quoted))
         if tokens:
-            goes_on = piece.end() == len(text) and not quote
-            last = tokens[-1]
-            yield Term(tokens, goes_on and last.isalnum() and _may_go_on(last))
+            goes_on = is_last and not quote and tokens[-1].isalnum()
+            terms.append(Term(tokens, goes_on and _may_go_on(tokens[-1])))
+            is_unfinished = goes_on and not _may_go_on(tokens[-1])
+            is_unfinished = is_unfinished and not _IS_UNSPACED.match(tokens[-1])
+    return terms, filters, is_unfinished
 
 
 def _may_go_on(word: str) -> bool:

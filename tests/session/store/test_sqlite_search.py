@@ -11,6 +11,7 @@ import pytest
 from omni_tui.core.errors import StoreUnavailableError
 from omni_tui.core.messages import Message
 from omni_tui.session.store import SessionRecord, SQLiteStore, full_text
+from omni_tui.session.store.words import Query
 from omni_tui.session.tree import Tree
 
 WORDS = [f"word{number}" for number in range(500)]
@@ -42,20 +43,26 @@ async def test_the_index_holds_no_text_again(path: Path) -> None:
         assert connection.execute("SELECT words FROM message_words").fetchone() == (None,)
 
 
-@pytest.mark.parametrize("session", [None, "s"])
-async def test_the_newest_matches_are_read_off_the_index_without_sorting(
-    path: Path, session: str | None
+@pytest.mark.parametrize("ids", [None, ["s"], ["s", "t"]])
+@pytest.mark.parametrize("text", ["word1", "word1 model:x label:y tool:z after:2026", "role:user"])
+async def test_the_newest_matches_are_read_off_in_order_without_sorting(
+    path: Path, text: str, ids: list[str] | None
 ) -> None:
     await fill(path, 3)
-    within, values = ("", ()) if session is None else (full_text._WITHIN, (session,) * 3)
-    query = full_text._MESSAGES.format(within=within)
+    query = Query(text)
+    statement, values = full_text._statement(query, ids)
     with closing(sqlite3.connect(path)) as connection:
-        plan = [
-            row[3]
-            for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ("word1", *values, 200, 0))
-        ]
-    assert not [step for step in plan if "TEMP B-TREE" in step or step == "SCAN n"], plan
-    assert plan[0].startswith("SCAN w VIRTUAL TABLE"), plan
+        full_text._teach(connection, query.filters)
+        found = connection.execute(
+            f"EXPLAIN QUERY PLAN {statement}", {**values, "limit": 200, "offset": 0}
+        )
+        plan = [row[3] for row in found]
+    assert not [step for step in plan if "ORDER BY" in step], plan
+    if query.terms:
+        assert plan[0].startswith("SCAN w VIRTUAL TABLE"), plan
+        assert "SCAN n" not in plan
+    else:
+        assert plan[0] in ("SCAN n", "SEARCH n USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
 
 
 async def test_a_message_and_its_words_are_committed_together(path: Path) -> None:

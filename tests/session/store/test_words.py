@@ -161,3 +161,25 @@ def in_sqlite(query: Query, text: str) -> bool:
         connection.execute("INSERT INTO t (rowid, words) VALUES (1, ?)", (spaced(text),))
         found = connection.execute("SELECT rowid FROM t WHERE t MATCH ?", (query.fts5,))
         return found.fetchone() is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unfinished"),
+    [
+        ("", False),
+        ("a", True),
+        ("fu", True),
+        ("fuj", False),
+        ("fu ", False),
+        ("mount fu", True),
+        ('"fu"', False),
+        ("富", False),
+        ("use京", False),
+        ("model:", True),
+        ("fuji model:", True),
+        ("model:d", False),
+        ("model: fuji", False),
+    ],
+)
+def test_a_query_tells_whether_its_end_is_still_being_typed(text: str, is_unfinished: bool) -> None:
+    assert Query(text).is_unfinished is is_unfinished

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from omni_tui.core.messages import Message, Text, Thinking, ToolResult, ToolUse
 from omni_tui.session.store.base import SessionRecord, Store
 from omni_tui.session.store.conformance.samples import places, said
@@ -32,6 +34,78 @@ HARMLESS = (
     "near(hello world, 2)",
 )
 """Queries that some language of queries would take for more than words."""
+
+
+FILTERED: tuple[tuple[str, tuple[tuple[str, int | None], ...]], ...] = (
+    # By what wrote it, and by what it does
+    ("model:demo", (("old", 4), ("old", 2))),
+    ("MODEL:CHÄT fuji", (("old", 2),)),
+    ("model:demo model:other", ()),
+    ("model:nobody", ()),
+    ("tool:read", (("new", 2),)),
+    ("tool:READ_file tool:bash look", (("new", 2),)),
+    ("tool:read_file tool:grep", ()),
+    ("tool:read fuji", ()),
+    # By its name
+    ("label:best", (("new", 1), ("old", 4))),
+    ('label:"best of"', (("old", 4),)),
+    ("label:best fuji", (("new", 1),)),
+    ("label:worst", ()),
+    # By whose it is; alone, without what tools wrote
+    ("role:user", (("new", 1), ("old", 3), ("old", 1))),
+    ("role:Assistant fuji", (("old", 2),)),
+    ("role:assistant role:user", ()),
+    # By when it was said, or the session written to: from `after` on, and sooner than `before`
+    ("before:2026-02-01T00:00Z", (("old", 1),)),
+    ("after:2026-02-01T00:00Z before:2026-03-01T00:00Z", (("old", 2),)),
+    ("after:2026-02-01T00:00:00+00:00 before:2026-04-01T00:00Z role:user", (("old", 3),)),
+    ("fuji after:2026-03-01T00:00Z", (("old", None), ("new", 1))),
+    ("before:1999", ()),
+    # By where it was said; the title is found where it is what one asks for
+    ("session:ol fuji", (("old", None), ("old", 2))),
+    ('session:"mount fu" climb', (("old", 4),)),
+    ("title:FUJI", (("old", None), ("old", 4), ("old", 3), ("old", 2), ("old", 1))),
+    ("title:fuji climb", (("old", 4),)),
+    ("title:fuji role:user", (("old", 3), ("old", 1))),
+    ("session:nowhere", ()),
+    # Whatever the order, and beside quotes
+    ('"climb it" model:demo', (("old", 4),)),
+    ('model:demo "climb it"', (("old", 4),)),
+    # What is no filter is words
+    ("thing:fuji", ()),
+    ('"role:user"', ()),
+    ("xrole:user", ()),
+    # What cannot be read finds nothing, whatever else there is
+    ("role:robot", ()),
+    ("fuji role:", ()),
+    ("fuji before:someday", ()),
+    ("fuji after:2026-13", ()),
+    ('fuji label:""', ()),
+)
+"""Queries with filters, and the places they find in `filterable`, in order."""
+
+
+async def filterable(store: Store) -> None:
+    """Two sessions whose messages differ in all that a filter can ask for."""
+    tree = Tree()
+    for month, message, facts in (
+        (1, Message.user("Where is it?"), {}),
+        (2, Message.assistant("Mount Fuji is in Japan."), {"model": "demo/chät"}),
+        (3, Message.user("And then?"), {}),
+        (4, Message.assistant("Climb it."), {"model": "demo/big", "label": "The Best of all"}),
+    ):
+        tree.push(message, created_at=datetime(2026, month, 1, tzinfo=UTC), **facts)  # type: ignore[arg-type]
+    await store.create(SessionRecord(id="old", title="Mount Fuji"))
+    await store.save_tree("old", tree.take_changes())
+    tree, late = Tree(), datetime(2026, 5, 1, tzinfo=UTC)
+    tree.push(Message.user("What of fuji?"), created_at=late, label="best")
+    read, run = ToolUse(id="1", name="read_file"), ToolUse(id="2", name="Bash")
+    look = Message.assistant([Text(text="I look."), read, run])
+    tree.push(look, created_at=late, model="other/chat")
+    results = [ToolResult(tool_use_id=use.id, name=use.name, content="x") for use in (read, run)]
+    tree.push(Message.user(results), created_at=late)
+    await store.create(SessionRecord(id="new", title="Later"))
+    await store.save_tree("new", tree.take_changes())
 
 
 class SearchConformance:
@@ -178,6 +252,33 @@ class SearchConformance:
     async def test_what_fits_better_comes_before_what_is_newer(self, store: Store) -> None:
         await said(store, "s", "Deploy, deploy, deploy!", f"{'Other things. ' * 50} deploy")
         assert places(await store.search("deploy")) == [("s", 1), ("s", 2)]
+
+    async def test_filters_narrow_what_is_found(self, store: Store) -> None:
+        await filterable(store)
+        for query, expected in FILTERED:
+            assert tuple(places(await store.search(query))) == expected, query
+            for id in ("old", "new"):
+                within = tuple(place for place in expected if place[0] == id)
+                found = tuple(places(await store.search(query, session_id=id)))
+                assert found == within, (query, id)
+
+    async def test_what_filters_alone_find_is_told_with_its_first_words(self, store: Store) -> None:
+        await filterable(store)
+        (climb, mount) = await store.search("model:demo")
+        assert (climb.snippet, climb.matches, climb.role) == ("Climb it.", (), "assistant")
+        assert mount.snippet == "Mount Fuji is in Japan."
+        tree = Tree()
+        tree.push(Message.assistant([ToolUse(id="1", name="grep"), ToolUse(id="2", name="bash")]))
+        await store.create(SessionRecord(id="s"))
+        await store.save_tree("s", tree.take_changes())
+        assert (await store.search("tool:grep"))[0].snippet == "grep, bash"
+
+    async def test_pages_of_what_filters_alone_find_run_from_the_newest(self, store: Store) -> None:
+        await said(store, "s", *(f"{index}" for index in range(BLOCK + 20)))
+        found: list[Hit] = []
+        while page := await store.search("role:user", limit=33, offset=len(found)):
+            found += page
+        assert places(found) == [("s", id) for id in range(BLOCK + 19, 0, -2)]
 
     async def test_pages_follow_on_without_a_gap_or_a_double(self, store: Store) -> None:
         texts = [f"common {'x ' * (index % 7)}" for index in range(BLOCK * 2 + 50)]

@@ -8,7 +8,7 @@ so far), and what is found is what every other store finds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, LiteralString
 
 import msgspec
@@ -43,19 +43,29 @@ _CHUNK = 100
 _MESSAGES: LiteralString = """
 SELECT n.seq, s.id, s.title, s.parent_id, n.id, n.created_at, convert_to(n.message, 'UTF8')
 FROM nodes AS n JOIN sessions AS s ON s.id = n.session_id
-WHERE n.words @@ CAST(%(words)s AS tsquery)
-  AND (%(within)s::text IS NULL OR n.session_id = %(within)s)
+WHERE (%(words)s::tsquery IS NULL OR n.words @@ %(words)s::tsquery)
+  AND (%(ids)s::text[] IS NULL OR n.session_id = ANY(%(ids)s::text[]))
+  AND n.kind = ANY(%(kinds)s::text[])
+  AND (%(after)s::text IS NULL OR n.created_at >= %(after)s)
+  AND (%(until)s::text IS NULL OR n.created_at < %(until)s)
+  AND (%(models)s::text[] IS NULL OR n.model = ANY(%(models)s::text[]))
+  AND (%(labels)s::text[] IS NULL OR n.label = ANY(%(labels)s::text[]))
   AND (%(before)s::bigint IS NULL OR n.seq < %(before)s)
 ORDER BY n.seq DESC LIMIT %(limit)s
 """
 
 _TITLES: LiteralString = """
 SELECT id, title, parent_id, updated_at FROM sessions
-WHERE title_words @@ CAST(%(words)s AS tsquery)
-  AND (%(within)s::text IS NULL OR id = %(within)s)
+WHERE title IS NOT NULL
+  AND (%(words)s::tsquery IS NULL OR title_words @@ %(words)s::tsquery)
+  AND (%(ids)s::text[] IS NULL OR id = ANY(%(ids)s::text[]))
   AND (%(updated_at)s::text IS NULL OR (updated_at, id) < (%(updated_at)s, %(id)s))
 ORDER BY updated_at DESC, id DESC LIMIT %(limit)s
 """
+
+# There are few of either: what fits is told here, with the rules of every other store.
+_MODELS: LiteralString = "SELECT DISTINCT model FROM nodes WHERE model IS NOT NULL"
+_LABELS: LiteralString = "SELECT DISTINCT label FROM nodes WHERE label IS NOT NULL"
 
 
 def node_words(node: Node) -> str:
@@ -76,11 +86,11 @@ async def search(
 ) -> tuple[Hit, ...]:
     """See `Store.search`."""
     query = Query(text)
-    if not query.terms or limit <= 0:
+    if query.is_vain or limit <= 0:
         return ()
-    wanted = _tsquery(query)
-    paging = Paging(query, await _titles(connection, query, wanted, session_id), limit, offset)
-    messages = _messages(connection, query, wanted, session_id)
+    values = await _values(connection, query, session_id)
+    paging = Paging(query, await _titles(connection, query, values), limit, offset)
+    messages = _messages(connection, query, values)
     passed = 0
     while (wanted_block := paging.wanted) is not None:
         block = await _take(messages, BLOCK)
@@ -90,6 +100,39 @@ async def search(
             paging.add([])  # the page lies beyond the last
         passed += 1
     return await asyncio.to_thread(paging.hits)
+
+
+async def _values(connection: Connection, query: Query, session_id: str | None) -> dict[str, Any]:
+    """What the statements ask for, but for the place where to go on."""
+    filters = query.filters
+    ids = None if session_id is None else [session_id]
+    if filters.about_sessions:
+        found = await connection.execute("SELECT id, title FROM sessions")
+        fit = [id for id, title in await found.fetchall() if filters.fits_session(id, title)]
+        ids = fit if session_id is None else [id for id in fit if id == session_id]
+    return {
+        "words": _tsquery(query) if query.terms else None,
+        "ids": ids,
+        "kinds": sorted(query.kinds),
+        "after": filters.after and rows.moment_text(filters.after),
+        "until": filters.before and rows.moment_text(filters.before),
+        "models": await _fitting(connection, _MODELS, filters.fits_model, filters.models),
+        "labels": await _fitting(connection, _LABELS, filters.fits_label, filters.labels),
+        "limit": _CHUNK,
+    }
+
+
+async def _fitting(
+    connection: Connection,
+    statement: LiteralString,
+    fits: Callable[[str], bool],
+    wanted: Sequence[str],
+) -> list[str] | None:
+    """Those of a column's values that a filter lets through; `None` without one."""
+    if not wanted:
+        return None
+    cursor = await connection.execute(statement)
+    return [value for (value,) in await cursor.fetchall() if fits(value)]
 
 
 def _tsquery(query: Query) -> str:
@@ -106,11 +149,10 @@ async def _take(messages: AsyncIterator[Scored], count: int) -> list[Scored]:
 
 
 async def _messages(
-    connection: Connection, query: Query, wanted: str, session_id: str | None
+    connection: Connection, query: Query, values: dict[str, Any]
 ) -> AsyncIterator[Scored]:
     """All matching messages, the newest first."""
-    values: dict[str, Any] = {"words": wanted, "within": session_id, "limit": _CHUNK}
-    values["before"] = None
+    values = {**values, "before": None}
     while True:
         # Never prepared: how to go about it depends on how common the words are.
         cursor = await connection.execute(_MESSAGES, values, prepare=False, binary=True)
@@ -126,7 +168,7 @@ def _scored(query: Query, found: Sequence[rows.Row]) -> list[Scored]:
     made = []
     for _, id, title, parent_id, node_id, created_at, stored in found:
         message = _message(stored)
-        if query.matches(message.text):
+        if query.filters.fits_tools(message) and query.matches(message.text):
             made.append(
                 message_hit(
                     query,
@@ -141,11 +183,8 @@ def _scored(query: Query, found: Sequence[rows.Row]) -> list[Scored]:
     return made
 
 
-async def _titles(
-    connection: Connection, query: Query, wanted: str, session_id: str | None
-) -> list[Scored]:
-    values: dict[str, Any] = {"words": wanted, "within": session_id, "limit": _CHUNK}
-    values["updated_at"] = values["id"] = None
+async def _titles(connection: Connection, query: Query, values: dict[str, Any]) -> list[Scored]:
+    values = {**values, "updated_at": None, "id": None}
     found: list[Scored] = []
     while len(found) < TITLES:
         cursor = await connection.execute(_TITLES, values, prepare=False)
@@ -153,7 +192,7 @@ async def _titles(
         found += [
             title_hit(query, id, title, parent_id, rows.moment(updated_at))
             for id, title, parent_id, updated_at in chunk
-            if query.matches(title)
+            if query.names(id, title, rows.moment(updated_at))
         ]
         if len(chunk) < _CHUNK:
             break
