@@ -27,6 +27,9 @@ LENGTH = 70
 
 PER_SESSION = 100
 
+RARE_MODEL = "rare/model"
+"""Wrote one of the messages, the oldest but one."""
+
 
 class Language:
     """Made-up words, the commonest first."""
@@ -55,7 +58,11 @@ async def fill(store: SQLiteStore, language: Language, count: int) -> None:
             if number % 10 == 0 and index == PER_SESSION // 2:
                 tree.navigate(10)
             text = language.text(LENGTH)
-            tree.push(Message.assistant(text) if index % 2 else Message.user(text))
+            if index % 2:
+                model = RARE_MODEL if number == 0 and index == 1 else "demo/chat"
+                tree.push(Message.assistant(text), model=model)
+            else:
+                tree.push(Message.user(text))
         id = f"session-{number:06}"
         await store.create(SessionRecord(id=id, title=language.text(6)))
         await store.save_tree(id, tree.take_changes())
@@ -70,6 +77,24 @@ async def measure(store: SQLiteStore, name: str, query: str, rounds: int, **more
         found = len(await store.search(query, limit=20, **more))  # type: ignore[arg-type]
         taken.append((time.process_time() - start) * 1000)
     print(f"{name:36} {statistics.median(taken):7.1f} ms  (max {max(taken):.1f})  {found} hits")
+
+
+async def filtered(store: SQLiteStore, words: list[str], rounds: int) -> None:
+    """Measure filters: those that fit soon, and those for which everything is looked at."""
+    for name, query in (
+        ("a common word, of a common model", f"{words[50]} model:demo"),
+        ("a common word, of a rare model", f"{words[50]} model:rare"),
+        ("the commonest, of a rare model", f"{words[0]} model:rare"),
+        ("the commonest, with a label", f"{words[0]} label:best"),
+        ("the commonest, before everything", f"{words[0]} before:1999"),
+        ("the commonest, in a title", f"{words[0]} title:{words[5]}"),
+        ("a role alone", "role:user"),
+        ("a common model alone", "model:demo"),
+        ("a rare model alone", "model:rare"),
+        ("a label alone", "label:best"),
+        ("a tool alone", "tool:bash"),
+    ):
+        await measure(store, name, query, rounds)
 
 
 async def commits(store: SQLiteStore, language: Language, rounds: int) -> None:
@@ -110,6 +135,7 @@ async def compare(folder: Path, count: int, rounds: int) -> None:
             store, "the commonest, in one session", words[0] + " ", rounds, session_id=middle
         )
         await measure(store, "no message", "qqqqqqqqqqq ", rounds)
+        await filtered(store, words, rounds)
         await commits(store, language, rounds)
     print(f"file {path.stat().st_size / 1e6:.0f} MB")
 
