@@ -109,6 +109,7 @@ async def _keep(store: Store, stored: StoredSession, tally: Tally) -> None:
         await store.create(await _with_parent(store, record))
     changes = Changes(nodes=tuple(tree.nodes.values()), cursors=dict(tree.cursors), head=tree.head)
     await store.save_tree(record.id, changes)
+    await store.save_state(record.id, updated_at=record.updated_at)
     tally.stored += 1
     tally.messages += len(tree)
     print(f"{record.id[:ID_SHOWN]}  {safe_line(record.title or '(untitled)', 60)}")

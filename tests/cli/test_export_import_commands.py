@@ -201,6 +201,8 @@ async def test_an_archive_is_imported_once(run: Omni, home: Path) -> None:
     tree = await load(home / "sessions.db", "anNw1UQLe5Xp828syh0fCw")
     assert len(tree.tips()) == 4
     assert tree.path == (1, 4, 5, 6, 7, 8)
+    async with SQLiteStore(home / "sessions.db") as store:
+        assert all(each.updated_at.year < 2026 for each in await store.list())
 
 
 async def test_every_file_is_recognised_and_sub_agents_hang_beneath(run: Omni, home: Path) -> None:

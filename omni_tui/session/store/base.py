@@ -71,6 +71,8 @@ class State(TypedDict, total=False):
     drafts: dict[str, str]
     approvals: tuple[str, ...]
     partials: dict[str, Any]
+    updated_at: datetime
+    """By default the moment of writing."""
 
 
 class StoredSession(msgspec.Struct, frozen=True):

@@ -91,7 +91,8 @@ class Sessions:
         with ExitStack() as stack:
             folder, _ = self._locked(id, stack)
             file = folder.read()
-            record = msgspec.structs.replace(file.record, updated_at=self._now(), **values)
+            values = {"updated_at": self._now(), **values}
+            record = msgspec.structs.replace(file.record, **values)
             folder.write(msgspec.structs.replace(file, record=record))
 
     def delete(self, id: str) -> None:
@@ -118,7 +119,9 @@ class Sessions:
             file = folder.read()
             tree = self._log(folder)
             tree.read()
-        return StoredSession(_updated(file.record, tree), tree.kept.tree())
+        is_whole = file.tree.size == tree.end
+        record = file.record if is_whole else _updated(file.record, tree)
+        return StoredSession(record, tree.kept.tree())
 
     def list(self, limit: int, before: SessionSummary | None) -> Page:
         """See `Store.list`."""

@@ -74,7 +74,7 @@ class MemoryStore:
         session.row["updated_at"] = rows.moment_text(now())
 
     async def save_state(self, id: str, **changes: Unpack[State]) -> None:
-        values = {**checked_state(changes), "updated_at": now()}
+        values = {"updated_at": now(), **checked_state(changes)}
         stored = {column: rows.record_value(column, value) for column, value in values.items()}
         self._session(id).row.update(stored)
 

@@ -207,7 +207,7 @@ class SQLiteStore:
         await self._writer.run(job)
 
     async def save_state(self, id: str, **changes: Unpack[State]) -> None:
-        values = {**checked_state(changes), "updated_at": now()}
+        values = {"updated_at": now(), **checked_state(changes)}
         assignments = ", ".join(f"{column} = ?" for column in values)
 
         def job(connection: sqlite3.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from omni_tui.core.errors import AlreadyExistsError, NotFoundError
@@ -61,6 +62,16 @@ class RecordConformance:
         assert record.created_at == FULL_RECORD.created_at
         assert record.updated_at > FULL_RECORD.updated_at
 
+    async def test_the_time_of_the_last_change_can_be_told(self, store: Store) -> None:
+        await stored(store)
+        await stored(store, "later")
+        old = datetime(2020, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+        await store.save_state("s", updated_at=old)
+        assert (await store.load("s")).record.updated_at == old
+        assert [each.id for each in await store.list()] == ["later", "s"]
+        await store.save_state("s", title="new")
+        assert (await store.load("s")).record.updated_at > old
+
     async def test_what_a_record_was_born_with_cannot_be_written_later(self, store: Store) -> None:
         await stored(store)
         for name in ("origin_id", "origin_node", "parent_id", "depth"):
@@ -71,7 +82,7 @@ class RecordConformance:
 
     async def test_state_that_no_record_has_is_refused(self, store: Store) -> None:
         await stored(store)
-        for name in ("colour", "id", "created_at", "updated_at"):
+        for name in ("colour", "id", "created_at"):
             with raising(TypeError, name):
                 await store.save_state("s", **{name: "x"})  # type: ignore[arg-type]
 

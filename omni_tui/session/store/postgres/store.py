@@ -165,7 +165,7 @@ class PostgresStore:
         await self._write(lambda connection: save(connection, id, changes, self._leases, news))
 
     async def save_state(self, id: str, **changes: Unpack[State]) -> None:
-        values = {**checked_state(changes), "updated_at": now()}
+        values = {"updated_at": now(), **checked_state(changes)}
         stored = [rows.record_value(column, value) for column, value in values.items()]
         if "title" in values:
             stored.append(search.stored_words(values["title"]))
