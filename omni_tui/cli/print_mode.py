@@ -169,7 +169,8 @@ class _Asked:
                 "--approval-mode auto-edit or yolo, or an allow rule, would let it run"
             )
             return TOOL_DENIED
-        return DONE if self._outcome == "completed" else RUN_FAILED
+        is_kept = self._session.saver is None or self._session.saver.error is None
+        return DONE if self._outcome == "completed" and is_kept else RUN_FAILED
 
     def _follow(self, event: Event, run: Run) -> None:
         match event.payload:

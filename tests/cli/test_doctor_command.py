@@ -332,3 +332,21 @@ async def test_flipped_bytes_end_in_an_answer_or_in_one_line(run: Omni, file: Pa
             assert "omni-tui doctor --db" in done.stderr
         assert file.exists()
     assert 1 in codes
+
+
+def test_an_answer_that_could_not_be_saved_is_printed_and_said_to_be_unsaved(
+    run: Omni, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only who may mount can have a small disk")
+    try:
+        assert run("-p", "hello", "--db", disk / "sessions.db").returncode == 0
+        done = run("-p", "long " * 20_000, "--db", disk / "sessions.db")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    assert done.returncode == 1
+    assert done.stdout
+    assert re.search(r"^omni-tui: not saved: The disk that holds .* is full", done.stderr, re.M)
