@@ -14,12 +14,14 @@ import msgspec
 
 from omni_tui.cli.arguments import Parser, add_place
 from omni_tui.cli.database import stored_at
-from omni_tui.cli.exit_codes import DONE
+from omni_tui.cli.exit_codes import DONE, USAGE
 from omni_tui.cli.sessions_change import delete_sessions, rename_session
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.node import Node
 from omni_tui.session.store.base import SessionSummary, Store, StoredSession
+from omni_tui.session.store.filters import FILTERS
 from omni_tui.session.store.hits import Hit
+from omni_tui.session.store.words import Query
 
 ID_SHOWN = 8
 """Characters of an id in a line for a person; enough for `--load`."""
@@ -49,9 +51,12 @@ def parser() -> argparse.ArgumentParser:
         parents=[every, many],
         help="what was said, on any branch of any session",
         description="Find prompts, replies and titles with all these words; the last may be the "
-        "beginning of one. Words in quotes stand side by side: search '\"side by side\"'.",
+        "beginning of one. Words in quotes stand side by side: search '\"side by side\"'. "
+        "NAME:VALUE narrows what is found, with these names: "
+        + "; ".join(f"{name}, {meaning}" for name, meaning in FILTERS.items())
+        + ".",
     )
-    search.add_argument("query", metavar="QUERY", nargs="+", help="words")
+    search.add_argument("query", metavar="QUERY", nargs="+", help="words, and filters")
     where = Parser(add_help=False)
     add_place(where, "where the sessions are")
     rename = actions.add_parser("rename", parents=[where], help="give a session a title")
@@ -81,7 +86,7 @@ async def run(arguments: argparse.Namespace) -> int:
     store = stored_at(arguments)
     try:
         if arguments.action == "search":
-            await _search(store, " ".join(arguments.query), arguments)
+            return await _search(store, " ".join(arguments.query), arguments)
         elif arguments.action == "show":
             await _show(store, arguments)
         elif arguments.action == "rename":
@@ -120,7 +125,11 @@ async def _show(store: Store, arguments: argparse.Namespace) -> None:
             print(safe(node.message.text))
 
 
-async def _search(store: Store, query: str, arguments: argparse.Namespace) -> None:
+async def _search(store: Store, query: str, arguments: argparse.Namespace) -> int:
+    if faults := Query(query).filters.faults:
+        for fault in faults:
+            print(f"omni-tui: {fault}", file=sys.stderr)
+        return USAGE
     found = await store.search(query, limit=arguments.limit)
     if arguments.json:
         _print_json([msgspec.to_builtins(hit) for hit in found])
@@ -131,6 +140,7 @@ async def _search(store: Store, query: str, arguments: argparse.Namespace) -> No
         ids = _shown_ids([hit.session_id for hit in found])
         for hit in found:
             print(_hit_lines(hit, ids[hit.session_id], on_terminal=on_terminal))
+    return DONE
 
 
 def _shown_ids(ids: Sequence[str]) -> dict[str, str]:

@@ -136,6 +136,27 @@ async def test_nothing_found_is_said_on_standard_error(run: Omni, file: Path, qu
     assert run("search", query, "--json").stdout == "[]\n"
 
 
+async def test_filters_narrow_what_is_found(run: Omni, file: Path) -> None:
+    found = run("search", "role:assistant", "session:first").stdout.splitlines()
+    assert found
+    assert all(re.match(r"first-id .* \d+ assistant: ", line) for line in found)
+    assert run("search", "japan", "role:assistant").stdout == run("search", "japan").stdout != ""
+    assert run("search", "japan", "role:user").stdout == ""
+
+
+async def test_a_filter_that_cannot_be_read_is_an_error_that_names_it(
+    run: Omni, file: Path
+) -> None:
+    for query, said in (
+        ("japan before:some\x1bday", "omni-tui: before: wants a time"),
+        ("role:robot", "omni-tui: role: is user or assistant; not robot"),
+        ("model:", "omni-tui: model: needs a value"),
+    ):
+        done = run("search", query)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+
+
 async def test_a_list_runs_from_the_session_used_last(run: Omni, file: Path) -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
