@@ -98,6 +98,8 @@ class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The head's words as one safe line, empty if it has none."""
     cost: float
     """US dollars, over all branches."""
+    origin_id: str | None = None
+    """The session it was forked from, which may be gone."""
 
 
 Page: TypeAlias = list[SessionSummary]

@@ -257,6 +257,7 @@ class Sessions:
             branches=facts.branches,
             preview=facts.preview,
             cost=facts.cost,
+            origin_id=record.origin_id,
         )
 
     def _trees(self, session_id: str | None) -> Iterator[tuple[SessionRecord, KeptTree]]:

@@ -124,6 +124,7 @@ def summary_of(record: SessionRecord, kept: KeptTree) -> SessionSummary:
         branches=kept.branches,
         preview="" if head is None else _preview(head),
         cost=kept.cost,
+        origin_id=record.origin_id,
     )
 
 

@@ -62,7 +62,7 @@ _LOAD_NODES = (
 
 # Each count walks its part of the covering index; one grouped join took four times as long.
 _LIST = """
-SELECT id, title, model, cwd, created_at, updated_at,
+SELECT id, title, model, cwd, created_at, updated_at, origin_id,
   (SELECT count(*) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
   (SELECT count(DISTINCT parent_id) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
   (SELECT total(cost) FROM nodes WHERE session_id = s.id),
@@ -380,6 +380,7 @@ def _summary(
     cwd: str | None,
     created_at: str,
     updated_at: str,
+    origin_id: str | None,
     nodes: int,
     parents: int,
     cost: float,
@@ -402,4 +403,5 @@ def _summary(
         branches=nodes - parents,
         preview=preview,
         cost=cost,
+        origin_id=origin_id,
     )

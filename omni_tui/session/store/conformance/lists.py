@@ -38,6 +38,12 @@ class ListConformance:
         assert (summary.nodes, summary.branches, summary.preview, summary.cost) == (0, 0, "", 0.0)
         assert await store.latest() == "s"
 
+    async def test_a_summary_tells_which_session_it_was_forked_from(self, store: Store) -> None:
+        await stored(store, "first")
+        await stored(store, "fork", origin_id="first", origin_node=2)
+        origins = {summary.id: summary.origin_id for summary in await store.list()}
+        assert origins == {"first": None, "fork": "first"}
+
     async def test_summaries_of_a_tree_are_not_counted(self, store: Store) -> None:
         tree = await stored(store)
         tree.summarize(Message.user("They greeted."), covers=2)

@@ -76,7 +76,7 @@ the same id from altering the facts of the first one's node: then no row is writ
 
 # Each count reads its part of the covering index.
 LIST = """
-SELECT id, title, model, cwd, created_at, updated_at,
+SELECT id, title, model, cwd, created_at, updated_at, origin_id,
   (SELECT count(*) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
   (SELECT count(DISTINCT parent_id) FROM nodes WHERE session_id = s.id AND kind <> 'summary'),
   (SELECT coalesce(sum(cost), 0) FROM nodes WHERE session_id = s.id),

@@ -350,6 +350,7 @@ def _summary(
     cwd: str | None,
     created_at: str,
     updated_at: str,
+    origin_id: str | None,
     nodes: int,
     parents: int,
     cost: float,
@@ -366,4 +367,5 @@ def _summary(
         branches=nodes - parents,
         preview=preview or "",
         cost=cost,
+        origin_id=origin_id,
     )
