@@ -100,7 +100,7 @@ class ContextActions(Base):
             super().action_branch_prune()
 
     def _take_back(self) -> bool:
-        """Have the messages read again in place of the summary under the cursor, if there is one."""
+        """Have the messages read again in place of the summary under the cursor, if any."""
         summary = self.chosen_summary()
         if summary is None or self.focused is not self.transcript:
             return False
