@@ -11,7 +11,6 @@ from omni_tui.cli.arguments import Parser, add_place
 from omni_tui.cli.database import stored_at
 from omni_tui.cli.exit_codes import DONE
 from omni_tui.cli.output import write_out
-from omni_tui.core.errors import NodeNotFoundError, NotFoundError
 from omni_tui.session.export import (
     Redactor,
     branch_of,
@@ -21,7 +20,7 @@ from omni_tui.session.export import (
     to_markdown,
     walk,
 )
-from omni_tui.session.references import labelled, split_reference
+from omni_tui.session.references import labelled, node_at, split_reference
 from omni_tui.session.store.base import StoredSession
 from omni_tui.session.tree import Tree
 
@@ -82,15 +81,7 @@ def _place(tree: Tree, branch: str | None, label: str | None) -> int | None:
     wanted = branch or label
     if wanted is None:
         return None
-    if branch is None or not (wanted.isascii() and wanted.isdigit()):
-        return labelled(tree, wanted)
-    try:
-        return tree[int(wanted)].id
-    except (NodeNotFoundError, ValueError):
-        raise NotFoundError(
-            f"The session has no message {wanted[:20]}.",
-            hint="omni-tui tree shows the messages there are",
-        ) from None
+    return labelled(tree, wanted) if branch is None else node_at(tree, wanted)
 
 
 def export(

@@ -22,6 +22,7 @@ COMMANDS = MappingProxyType(
     {
         "sessions": "list, show, search, rename and delete what was said before",
         "tree": "draw a session as text, JSON, Mermaid or Graphviz",
+        "branch": "compare, price, name, hide, copy, fork and run again branches of a session",
         "export": "write a session as Markdown, a page, JSON or JSON Lines",
         "import": "store the conversations of ChatGPT, Claude, Claude Code, pi and others",
         "models": "what there is to choose from, and what it costs",

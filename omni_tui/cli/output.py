@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -9,6 +10,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from omni_tui.core.errors import ConfigError
+
+
+def has_colour() -> bool:
+    """Whether standard output is a terminal that shows colours, and nobody asked for none."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
+
+
+def print_json(value: object) -> None:
+    """Write JSON in ASCII to standard output: what a terminal obeys stays escaped."""
+    print(json.dumps(value, indent=2))
 
 
 def write_out(pieces: Iterable[str], file: str | None, *, force: bool = False) -> None:

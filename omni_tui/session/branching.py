@@ -247,8 +247,12 @@ class Branching:
 def forked(record: SessionRecord, tree: Tree, node_id: int) -> tuple[SessionRecord, Tree]:
     """What a session begins with that is made of the path to this node of another.
 
-    What a person allowed there is not allowed here.
+    What a person allowed there is not allowed here. A summary stands for the node it covers.
+
+    Raises `NodeNotFoundError`.
     """
+    if tree[node_id].kind == "summary":
+        node_id = tree[node_id].parent_id or node_id
     copy = Tree()
     parent: Parent = None
     for step in tree.path_to(node_id):

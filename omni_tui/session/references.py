@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omni_tui.core.errors import AmbiguousIdError, NotFoundError
+from omni_tui.core.errors import AmbiguousIdError, NodeNotFoundError, NotFoundError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.store.base import Store
 from omni_tui.session.tree import Tree
@@ -27,15 +27,33 @@ async def split_reference(store: Store, wanted: str) -> tuple[str, str | None]:
         raise error from None
 
 
-def labelled(tree: Tree, label: str) -> int:
-    """The node with this label, or the only one whose label begins so; hidden ones do not count.
+def node_at(tree: Tree, wanted: str, *, hidden: bool = False) -> int:
+    """The node with this number or label; what is all digits is a number.
+
+    With `hidden` the labels of hidden nodes count too. Raises as `labelled` does.
+    """
+    if not (wanted.isascii() and wanted.isdigit()):
+        return labelled(tree, wanted, hidden=hidden)
+    try:
+        return tree[int(wanted)].id
+    except (NodeNotFoundError, ValueError):
+        raise NotFoundError(
+            f"The session has no message {wanted[:20]}.",
+            hint="omni-tui tree shows the messages there are",
+        ) from None
+
+
+def labelled(tree: Tree, label: str, *, hidden: bool = False) -> int:
+    """The node with this label, or the only one whose label begins so.
+
+    Hidden ones do not count unless `hidden` says so.
 
     Raises `NotFoundError`, or `AmbiguousIdError` when it fits several.
     """
     known = [
         (node.label, node.id)
         for node in tree.nodes.values()
-        if node.label and not tree.is_hidden(node.id)
+        if node.label and (hidden or not tree.is_hidden(node.id))
     ]
     found = [pair for pair in known if pair[0] == label]
     found = found or [pair for pair in known if pair[0].startswith(label)]

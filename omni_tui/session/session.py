@@ -146,6 +146,7 @@ class Session(Branching, Keeping, Compacting):
         when_busy: WhenBusy = "reject",
         hooks: Sequence[Hooks] = (),
         tools: Sequence[Tool] = (),
+        model: str | Model | None = None,
     ) -> Run:
         """Ask, under the head or under the node `at` (`None`: as a new root).
 
@@ -153,7 +154,8 @@ class Session(Branching, Keeping, Compacting):
         `when_busy` says what happens while a run grows this very branch: see `Agent.prompt`. A
         steering text that could not go in becomes the draft of its branch. `hooks` and `tools` come
         to those of the set-up for a run of its own, which never waits behind another (but what is
-        queued behind it shares them); the rules of this session decide before the hooks do.
+        queued behind it shares them); the rules of this session decide before the hooks do. So it
+        is with `model`, whom to ask this once.
 
         Raises:
             BusyError: A run grows this very branch, and the prompt may not wait; `HaltedError` when
@@ -169,8 +171,8 @@ class Session(Branching, Keeping, Compacting):
             raise _halted()
         if busy is None:
             busy = next((frozen for frozen in self._frozen if frozen.tip == tip), None)
-        if content is None or busy is None or when_busy == "reject" or hooks or tools:
-            return self._start(tip, content, hooks=hooks, tools=tools)
+        if content is None or busy is None or when_busy == "reject" or hooks or tools or model:
+            return self._start(tip, content, hooks=hooks, tools=tools, model=model)
         blocks = as_blocks(content)
         self._require_readable(blocks)
         return busy.agent.prompt(blocks, when_busy=when_busy)
@@ -243,7 +245,7 @@ class Session(Branching, Keeping, Compacting):
                 "This branch is still being answered.", hint="wait, or stop it", status=status
             )
         blocks = None if content is None else as_blocks(content)
-        self._require_readable(blocks or ())
+        self._require_readable(blocks or (), model)
         came_from = self.tree.head
         is_plain = content is not None and not (hooks or tools or model)
         branch = self._resting.take(tip, self) if is_plain and tip is not None else None
@@ -272,8 +274,10 @@ class Session(Branching, Keeping, Compacting):
                 id=self.id,
             )
 
-    def _require_readable(self, blocks: tuple[Block, ...]) -> None:
-        require_reader(blocks, (self.model, *self.setup.fallbacks), self._registry)
+    def _require_readable(
+        self, blocks: tuple[Block, ...], model: str | Model | None = None
+    ) -> None:
+        require_reader(blocks, (model or self.model, *self.setup.fallbacks), self._registry)
 
     def run_began(self, branch: BranchRun) -> None:
         """Know a run while it goes on; called by the run."""
