@@ -68,7 +68,7 @@ class Meter:
         self._frame: tuple[str | None, int] | None = None
         self._read_with: dict[int, int | None] = {}
         """By the prompt of a turn: the summary that was in use when it began."""
-        self._known: tuple[tuple[int | None, int | None, int], int, bool] | None = None
+        self._known: tuple[tuple[int | None, int, int], int, bool] | None = None
         """The last answer to `use`, and for what it holds."""
 
     def size(self, node_id: int) -> int:
@@ -84,10 +84,9 @@ class Meter:
     def use(self, tip: int | None) -> ContextUse:
         """How much the next step on this branch reads; asked again it costs next to nothing."""
         tree = self._session.tree
-        summary = tree.summary_for(tip)
-        key = (tip, summary.id if summary is not None else None, len(tree))
+        key = (tip, len(tree), tree.hides)
         if self._known is None or self._known[0] != key:
-            self._known = key, *self._measure(tip, summary)
+            self._known = key, *self._measure(tip, tree.summary_for(tip))
         _, used, estimated = self._known
         return ContextUse(used=used, window=self._window(), estimated=estimated)
 
