@@ -34,6 +34,9 @@ from omni_tui.session.tree import Tree
 
 WhenLocked: TypeAlias = Literal["refuse", "take_over", "read_only"]
 
+WINDOW = 200
+"""Messages that are read before a session is open; the others come while it is shown."""
+
 IDLE_SHUTDOWN_AFTER = 300.0
 """Seconds an idle session that nobody looks at stays open."""
 
@@ -271,9 +274,9 @@ class SessionManager:
         except SessionLockedError:
             if when_locked != "read_only":
                 raise
-            return await self.store.load(id), True
+            return await self.store.load(id, window=WINDOW), True
         try:
-            return await self.store.load(id), False
+            return await self.store.load(id, window=WINDOW), False
         except BaseException:
             await self.store.release(id)
             raise

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
+from omni_tui.core.errors import OmniError
 from omni_tui.core.messages import Message, Role, Text, decode_message, encode_message
 from omni_tui.core.stream import StopReason
 from omni_tui.core.usage import Usage
@@ -54,6 +58,34 @@ def kind_of(message: Message) -> Kind:
     return "prompt" if message.is_prompt else "results"
 
 
+class Late:
+    """Messages that are still being read while their tree is in use already.
+
+    `read` begins to read the stored JSON of all of them, by node id. It is called at once, and
+    again for a message that is wanted after it failed.
+    """
+
+    def __init__(self, read: Callable[[], Future[Mapping[int, bytes]]]) -> None:
+        self._read = read
+        self._messages = read()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of them are in memory."""
+        return self._messages.done()
+
+    def take(self, node_id: int) -> bytes:
+        """The JSON of a node; blocks until it is read.
+
+        Raises `LookupError` if it is no longer stored, and what the reading failed with.
+        """
+        try:
+            return self._messages.result()[node_id]
+        except OmniError:
+            self._messages = self._read()
+            return self._messages.result()[node_id]
+
+
 class Node:
     """A message with an identity. Never changed: `Tree.update` puts a changed copy in its place.
 
@@ -62,6 +94,7 @@ class Node:
     """
 
     __slots__ = (
+        "_late",
         "_message",
         "_raw",
         "created_at",
@@ -104,12 +137,13 @@ class Node:
     """Where it was copied from; `None` where it was said here first."""
     _message: Message | None
     _raw: bytes | None
+    _late: Late | None
 
     def __init__(
         self,
         id: int,
         parent_id: int | None,
-        message: Message | bytes,
+        message: Message | bytes | Late,
         kind: Kind | None = None,
         usage: Usage | None = None,
         model: str | None = None,
@@ -126,10 +160,13 @@ class Node:
         """Make a node from a message, or from stored JSON with its kind and time beside it."""
         self.id = id
         self.parent_id = parent_id
+        self._raw = self._message = self._late = None
         if isinstance(message, bytes):
-            self._raw, self._message = message, None
+            self._raw = message
+        elif isinstance(message, Late):
+            self._late = message
         else:
-            self._raw, self._message = None, message
+            self._message = message
         self.kind = kind or kind_of(self.message)
         self.usage = usage
         self.model = model
@@ -147,18 +184,33 @@ class Node:
     def message(self) -> Message:
         """The message; stored JSON that cannot be read gives one that says so."""
         if self._message is None:
-            assert self._raw is not None
             try:
-                self._message = decode_message(self._raw)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self._message = decode_message(self._stored())
+            except (msgspec.DecodeError, UnicodeDecodeError, LookupError, OmniError) as error:
                 self._message = _unreadable(self, error)
         return self._message
 
     @property
     def raw(self) -> bytes:
         """The message's JSON, as stored."""
+        if self._raw is None and self._message is None:
+            with suppress(LookupError, OmniError):
+                return self._stored()
         if self._raw is None:
             self._raw = encode_message(self.message)
+        return self._raw
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the message is in memory; if not, asking for it waits until it is."""
+        late = self._late
+        return self._raw is not None or late is None or late.is_read
+
+    def _stored(self) -> bytes:
+        if self._raw is None:
+            assert self._late is not None
+            self._raw = self._late.take(self.id)
+            self._late = None
         return self._raw
 
     @property

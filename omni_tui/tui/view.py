@@ -27,6 +27,9 @@ from omni_tui.tui.widgets.transcript.model import (
 LIVE = 0
 """The key of the entry still being written; node ids begin at 1."""
 
+UNREAD = (600, 6)
+"""The size a message is taken to have while it is still on its way from the disk."""
+
 LONG_PROMPT = 50_000
 """Bytes of a stored prompt from which it probably holds a file."""
 
@@ -60,6 +63,8 @@ class SessionView:
         node = self._nodes[key]
         if node.kind == "summary":
             return (60, 0)  # it is folded
+        if not node.is_read:
+            return UNREAD
         if node.kind == "prompt" and len(node.raw) > LONG_PROMPT:
             text = node.message.text  # most of it may be a picture, of which no line is shown
             return len(text), text.count("\n")

@@ -119,7 +119,7 @@ async def test_a_session_that_cannot_be_read_is_given_back(tmp_path: Path) -> No
     class Unreadable(SQLiteStore):
         broken = True
 
-        async def load(self, id: str) -> StoredSession:
+        async def load(self, id: str, *, window: int | None = None) -> StoredSession:
             if self.broken:
                 raise ConfigError("torn page")
             return await super().load(id)

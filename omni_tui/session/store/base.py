@@ -132,8 +132,12 @@ class Store(Protocol):
     async def save_state(self, id: str, **changes: Unpack[State]) -> None:
         """Write these parts of the record and leave the others alone."""
 
-    async def load(self, id: str) -> StoredSession:
-        """Read a session with its whole tree."""
+    async def load(self, id: str, *, window: int | None = None) -> StoredSession:
+        """Read a session with its whole tree.
+
+        With a `window` a store may give the tree as soon as it has the messages of so many nodes at
+        the end of the active path, and read the others meanwhile (see `node.Late`).
+        """
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:
         """The sessions updated last, newest first; those with a parent are left out.

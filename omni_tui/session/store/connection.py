@@ -97,12 +97,16 @@ class ConnectionPool:
 
     async def run(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run the job and return what it returns; cancelling the caller does not stop it."""
-        future = asyncio.wrap_future(self._submit(self._do, job))
+        future = asyncio.wrap_future(self.begin(job))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             future.add_done_callback(_look_at_error)
             raise
+
+    def begin(self, job: Callable[[sqlite3.Connection], _T]) -> Future[_T]:
+        """Run the job without waiting for it."""
+        return self._submit(self._do, job)
 
     def wait_until_open(self) -> None:
         """Have an open connection; blocks, so never call it on the event loop."""

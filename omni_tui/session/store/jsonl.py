@@ -79,7 +79,7 @@ class JSONLStore:
         values = checked_state(changes)
         await self._writer.run(lambda sessions: sessions.save_state(id, values))
 
-    async def load(self, id: str) -> StoredSession:
+    async def load(self, id: str, *, window: int | None = None) -> StoredSession:
         return await self._reader.run(lambda sessions: sessions.load(id))
 
     async def list(self, limit: int = 50, before: SessionSummary | None = None) -> Page:

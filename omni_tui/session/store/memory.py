@@ -78,7 +78,7 @@ class MemoryStore:
         stored = {column: rows.record_value(column, value) for column, value in values.items()}
         self._session(id).row.update(stored)
 
-    async def load(self, id: str) -> StoredSession:
+    async def load(self, id: str, *, window: int | None = None) -> StoredSession:
         session = self._session(id)
         return StoredSession(session.record(), session.kept.tree())
 

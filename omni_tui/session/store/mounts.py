@@ -18,7 +18,7 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 NETWORK = frozenset(
     {
         *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre"),
-        *("9p", "vboxsf", "prl_fs", "glusterfs", "beegfs", "orangefs", "davfs", "gpfs"),
+        *("drvfs", "vboxsf", "prl_fs", "glusterfs", "beegfs", "orangefs", "davfs", "gpfs"),
         *("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "fuse.glusterfs", "fuse.ceph"),
         *("fuse.vmhgfs-fuse", "fuse.davfs2", "fuse.curlftpfs", "fuse.smbnetfs", "fuse.grpcfuse"),
         *("fuse.juicefs", "fuse.fuse-nfs"),
@@ -61,5 +61,6 @@ def kind_of(path: Path, mounts: str) -> str | None:
         point = _ESCAPE.sub(lambda found: chr(int(found[1], 8)), fields[4])
         holds = wanted == point or wanted.startswith(point.rstrip("/") + "/")
         if holds and len(point) >= longest:  # of two at one place the later hides the earlier
-            longest, kind = len(point), after.split(" ")[0]
+            # Both the Windows disks of WSL and the only disk of some sandboxes are 9p.
+            longest, kind = len(point), "drvfs" if "drvfs" in after else after.split(" ")[0]
     return kind

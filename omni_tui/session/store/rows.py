@@ -13,7 +13,7 @@ import msgspec
 
 from omni_tui.core.messages import scrub
 from omni_tui.core.usage import Usage
-from omni_tui.session.node import Node, Origin
+from omni_tui.session.node import Late, Node, Origin
 from omni_tui.session.store.base import SessionRecord
 from omni_tui.session.tree import Tree
 
@@ -95,24 +95,26 @@ def node_row(node: Node) -> Row:
     )
 
 
-def tree_from(found: Iterable[Row], head: int | None, root_cursor: int | None) -> Tree:
+def tree_from(
+    found: Iterable[Row], head: int | None, root_cursor: int | None, late: Late | None = None
+) -> Tree:
     """Rebuild a tree from rows of `NODE_COLUMNS` and the cursor, in the order of their ids.
 
-    Messages come as bytes and are not decoded.
+    Messages come as bytes and are not decoded; `late` stands for those that are `None`.
     """
     nodes: list[Node] = []
     cursors: dict[int | None, int] = {}
     if root_cursor is not None:
         cursors[None] = root_cursor
     for row in found:
-        node, cursor = _node_from(row)
+        node, cursor = _node_from(row, late)
         nodes.append(node)
         if cursor is not None:
             cursors[node.id] = cursor
     return Tree.from_rows(nodes, cursors=cursors, head=head)
 
 
-def _node_from(row: Row) -> tuple[Node, int | None]:
+def _node_from(row: Row, late: Any) -> tuple[Node, int | None]:
     # Ten thousand of these are made while a person waits: hence positions and no calls.
     (
         id,
@@ -152,7 +154,7 @@ def _node_from(row: Row) -> tuple[Node, int | None]:
     node = Node(
         id,
         parent_id,
-        message,
+        late if message is None else message,
         kind,
         usage,
         model,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from omni_tui.core.errors import (
     SessionLockedError,
 )
 from omni_tui.core.messages import decode_message, now
+from omni_tui.session.node import Late
 from omni_tui.session.store import full_text, mounts, rows, schema
 from omni_tui.session.store.base import (
     Page,
@@ -59,6 +61,24 @@ _LOAD_NODES = (
     f"SELECT {_NODE.replace('message', 'CAST(message AS BLOB)')}, cursor "
     "FROM nodes WHERE session_id = ? ORDER BY id"
 )
+
+# The messages at the end of the active path alone: large ones lie on pages of their own, which are
+# not read for the others.
+_LOAD_WINDOW = f"""
+WITH RECURSIVE near (id, parent_id, place) AS (
+  SELECT id, parent_id, 1 FROM nodes WHERE session_id = ?1 AND id = ?2
+  UNION ALL SELECT n.id, n.parent_id, place + 1 FROM nodes AS n JOIN near ON n.id = near.parent_id
+    WHERE n.session_id = ?1 AND place < ?3
+)
+SELECT {
+    _NODE.replace(
+        "message",
+        "CASE WHEN id IN (SELECT id FROM near) THEN CAST(message AS BLOB) END",
+    )
+}, cursor FROM nodes WHERE session_id = ?1 ORDER BY id
+"""
+
+_LOAD_REST = "SELECT id, CAST(message AS BLOB) FROM nodes WHERE session_id = ?"
 
 # Each count walks its part of the covering index; one grouped join took four times as long.
 _LIST = """
@@ -237,15 +257,24 @@ class SQLiteStore:
 
     # Reading
 
-    async def load(self, id: str) -> StoredSession:
+    async def load(self, id: str, *, window: int | None = None) -> StoredSession:
+        def rest() -> Future[Mapping[int, bytes]]:
+            return self._readers.begin(
+                lambda connection: dict(connection.execute(_LOAD_REST, (id,)))
+            )
+
         def job(connection: sqlite3.Connection) -> StoredSession:
             with schema.transaction(connection, "DEFERRED"):
                 row = connection.execute(_LOAD_SESSION, (id,)).fetchone()
                 if row is None:
                     raise not_found(id)
                 *record, head, root_cursor = row
-                nodes = connection.execute(_LOAD_NODES, (id,))
-                tree = rows.tree_from(nodes, head, root_cursor)
+                if window is None:
+                    found = connection.execute(_LOAD_NODES, (id,)).fetchall()
+                else:
+                    found = connection.execute(_LOAD_WINDOW, (id, head, window)).fetchall()
+            late = None if window is None else Late(rest)
+            tree = rows.tree_from(found, head, root_cursor, late)
             return StoredSession(rows.record_from(tuple(record)), tree)
 
         return await self._readers.run(job)

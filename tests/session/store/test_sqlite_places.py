@@ -44,7 +44,7 @@ a broken line
         ("/home/me/local/sessions.db", "tmpfs"),
         ("/homes/sessions.db", "ext4"),
         ("/mnt/with space\\slash/sessions.db", "cifs"),
-        ("/mnt/c/Users/x.db", "9p"),
+        ("/mnt/c/Users/x.db", "drvfs"),
         ("/mnt/over/x.db", "xfs"),
         ("/mnt/ssh/x.db", "fuse.sshfs"),
         ("/mnt/ssh/../new/x.db", "brandnewfs"),
@@ -75,7 +75,7 @@ async def mounted(
     return None
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"])
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "drvfs", "fuse.sshfs"])
 async def test_a_file_on_a_network_is_refused_with_the_reason_and_a_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -15,6 +15,13 @@ from omni_tui.session.tree import Changes, Node, Origin, Tree
 class TreeConformance:
     """Trees come back as they went, step by step or at once."""
 
+    async def test_a_tree_is_whole_however_little_of_it_is_read_first(self, store: Store) -> None:
+        tree = branching()
+        await stored(store, tree=tree)
+        for window in (0, 1, 3, 1000):
+            loaded = (await store.load("s", window=window)).tree
+            assert_same(loaded, tree)
+
     async def test_a_tree_comes_back_with_all_its_facts(self, store: Store) -> None:
         tree = await stored(store, tree=branching())
         loaded = (await store.load("s")).tree

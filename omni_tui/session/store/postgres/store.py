@@ -200,7 +200,7 @@ class PostgresStore:
 
     # Reading
 
-    async def load(self, id: str) -> StoredSession:
+    async def load(self, id: str, *, window: int | None = None) -> StoredSession:
         async def job(connection: Connection) -> StoredSession:
             async with connection.pipeline(), connection.transaction():
                 await connection.execute(
