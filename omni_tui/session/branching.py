@@ -15,7 +15,6 @@ from omni_tui.core.errors import (
 from omni_tui.core.messages import Content, Message, Text
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.providers.base import Model
-from omni_tui.session.diff import BranchDiff, diff_branches
 from omni_tui.session.node import How, Node, Origin
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.store.base import SessionRecord, new_session_id
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from omni_tui.llm.models import ProviderRegistry
+    from omni_tui.session.diff import BranchDiff
 
 MAX_ALTERNATIVES = 16
 """Replies that may be asked for at once."""
@@ -241,6 +241,8 @@ class Branching:
 
         They are the branches to these very nodes; take tips to compare the whole of them.
         """
+        from omni_tui.session.diff import diff_branches
+
         return diff_branches(self.tree, one, other)
 
 

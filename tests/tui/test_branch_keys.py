@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from screen_app import app_of, chat_is_up, press, say, shown_app, until
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
@@ -164,3 +165,16 @@ async def test_a_reply_is_reworded_beside_the_old_one() -> None:
         assert texts(app.session.tree) == ["A", "better"]
         await press(pilot, "left")
         assert texts(app.session.tree) == ["A", "one"]
+
+
+async def test_letters_typed_in_a_burst_are_all_there_when_enter_accepts() -> None:
+    app = shown_app(["one"])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await chat_is_up(pilot)
+        await say(pilot, "A")
+        await press(pilot, "escape", "b")
+        for letter in "quick":
+            app.post_message(Key(letter, letter))
+        app.post_message(Key("enter", None))
+        await until(pilot, lambda: app.screen is app.chat)
+        assert app.session.tree[2].label == "quick"
