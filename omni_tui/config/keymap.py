@@ -130,6 +130,13 @@ ACTIONS: tuple[Action, ...] = (
         "Ask for several replies at once, of one model or of many.",
         "branch",
     ),
+    Action(
+        "branch.compare",
+        ("x",),
+        "compare",
+        "Compare two versions, or mark this branch and compare it with the next one.",
+        "branch",
+    ),
     Action("branch.label", ("b",), "name", "Give this branch a name.", "branch"),
     Action("branch.prune", ("d",), "hide", "Hide this branch; nothing is deleted.", "branch"),
     Action("branch.undo", ("u",), "undo", "Show again what was hidden last.", "branch"),

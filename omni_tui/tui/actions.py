@@ -54,6 +54,8 @@ class ChatActions(BranchActions):
             self.editing = None
             self.take_up_draft()
             self.refresh_bars()
+        elif self.session.active_run is None and self.unmark():
+            pass
         elif self.focused is self.tree_pane:
             self.action_composer_focus()
         elif self.session.active_run is not None and self.session.cancel():

@@ -9,7 +9,10 @@ from omni_tui.core.errors import OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.session.tree import Node, Tree
 from omni_tui.tui.auto import AutoActions
+from omni_tui.tui.comparison import tips_to_compare
+from omni_tui.tui.tree_layout import plain_line
 from omni_tui.tui.view import LIVE
+from omni_tui.tui.widgets.bars import Piece, clip
 
 if TYPE_CHECKING:
     from omni_tui.tui.view import SessionView
@@ -25,6 +28,8 @@ class BranchActions(AutoActions):
     if TYPE_CHECKING:
         view: SessionView
         tree_pane: TreePane
+
+        def switch_to(self, node_id: int, *, keep_focus: bool = False) -> None: ...
 
     hidden: dict[str, list[int]]
     """What was hidden here, by session, the last at the end."""
@@ -122,6 +127,66 @@ class BranchActions(AutoActions):
         self.editing = self.preview = None
         self.refresh_conversation()
         self.take_up_draft()
+
+    # Beside each other
+
+    marked: tuple[str, int] | None = None
+    """The session and the message that the next one is to be compared with."""
+
+    def action_branch_compare(self) -> None:
+        """Compare two branches: from this message and one marked before, or of two versions."""
+        if (node := self._chosen()) is None:
+            return
+        tree, mark = self.session.tree, self._mark()
+        here = tree.tip_of(node.id) or node.id
+        if mark == node.id:
+            self.unmark()
+        elif mark is not None and (there := tree.tip_of(mark) or mark) != here:
+            self._compare(there, here)
+        elif mark is not None:
+            self._say("both are on one branch: x on another compares with it")
+        elif (versions := tips_to_compare(tree, node.id)) is not None:
+            self._compare(*versions)
+        else:
+            self.marked = (self.session.id, node.id)
+            self._say("x on another branch compares with this one")
+            self.refresh_bars()
+
+    def _mark(self) -> int | None:
+        """The marked message, if it is still there to be seen."""
+        session_id, node_id = self.marked or ("", 0)
+        tree = self.session.tree
+        there = session_id == self.session.id and node_id in tree and not tree.is_hidden(node_id)
+        return node_id if there else None
+
+    def unmark(self) -> bool:
+        """Take the mark off; whether there was one."""
+        was_marked = self._mark() is not None
+        self.marked = None
+        if was_marked:
+            self._say("no longer marked")
+            self.refresh_bars()
+        return was_marked
+
+    def _compare(self, left: int, right: int) -> None:
+        from omni_tui.tui.screens.compare import CompareScreen
+
+        self.marked = None
+
+        def closed(tip: int | None) -> None:
+            if tip is not None and tip in self.session.tree:
+                self.switch_to(tip)
+            else:
+                self.ask_if_needed()
+
+        self.app.push_screen(CompareScreen(self.session, left, right), closed)
+
+    def mark_pieces(self) -> list[Piece]:
+        """What the title says of the mark."""
+        if (mark := self._mark()) is None:
+            return []
+        words = plain_line(self.session.tree[mark].message.text) or "…"
+        return [Piece("   x compares with ", "accent"), Piece(clip(words, 30))]
 
     # Copies
 

@@ -50,6 +50,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "copy": "message.copy",
         "open": "message.open",
         "alternatives": "branch.alternatives",
+        "compare": "branch.compare",
         "label": "branch.label",
         "hide": "branch.prune",
         "undo": "branch.undo",

@@ -200,6 +200,7 @@ class ChatScreen(ContextActions, TaskActions, ChatActions, Screen[None]):
         elif self.is_narrow and session.tree.head is not None:
             active, every = self.tree_pane.counts
             left.append(Piece(f"   {active}/{every}"))
+        left += self.mark_pieces()
         right = [Piece(safe_line(str(session.model), 60))]
         if level := self.app.level:
             right.append(Piece(f" · {level}" if self.is_narrow else f" · thinking {level}"))
