@@ -79,7 +79,12 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
 
     def action_accept(self) -> None:
         """Answer with the chosen option or the words written."""
-        if self.is_typed_ahead():
+        if not self.is_typed_ahead():
+            # After the keys before this one: it came here at once, they go to the field.
+            (self.focused or self).call_later(self._answer)
+
+    def _answer(self) -> None:
+        if not self.is_current:
             return
         words = self.query_one(TextArea).text.strip()
         if self.query_one(TextArea).has_focus or not self._options:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from screen_app import app_of, chat_is_up, press, rows, say, shown_app, text
+from screen_app import app_of, chat_is_up, press, rows, say, shown_app, text, until
+from textual.events import Key
 
 from omni_tui.llm.providers.scripted import Call, Reply
 from omni_tui.tui.dialogs.question import QuestionDialog
@@ -49,3 +50,16 @@ async def test_an_option_far_down_can_be_chosen() -> None:
         await press(pilot, "enter")
         (result,) = app_of(pilot).session.tree[3].message.tool_results
         assert result.content == "29"
+
+
+async def test_words_typed_in_a_burst_are_all_in_the_answer() -> None:
+    app = shown_app(replies(None))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await chat_is_up(pilot)
+        await say(pilot, "Plan a trip")
+        for letter in "north":
+            app.post_message(Key(letter, letter))
+        app.post_message(Key("enter", None))
+        await until(pilot, lambda: app.screen is app.chat)
+        (result,) = app.session.tree[3].message.tool_results
+        assert result.content == "north"
