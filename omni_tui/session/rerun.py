@@ -52,7 +52,7 @@ async def rerun(
             ends by now); `__cause__` is the run's error, if it had one.
         NodeNotFoundError, NotUserNodeError: There is no such node, or no prompt above it.
         MisplacedError: The branch is hidden.
-        BusyError, UnknownModelError, UnsupportedModalityError: As `Session.prompt` raises them.
+        HaltedError, UnsupportedModalityError: As `Session.prompt` raises them.
     """
     prompts = [node for node in _path(session.tree, tip) if node.kind == "prompt"]
     if not prompts:
