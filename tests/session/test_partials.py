@@ -31,7 +31,18 @@ async def kept(session: Session) -> dict[str, Any]:
     await flush(session)
     assert session.saver is not None
     store: Store = session.saver._store
+    if not await store.exists(session.id):
+        return {}
     return (await store.load(session.id)).record.partials
+
+
+async def kept_text(session: Session, wanted: str) -> dict[str, Any]:
+    """Wait until the store has a part with these words at its end, and give it."""
+    while True:
+        for partial in (await kept(session)).values():
+            if partial["message"]["content"][-1]["text"] == wanted:
+                return dict(partial)
+        await asyncio.sleep(0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -41,13 +52,11 @@ async def test_words_on_their_way_are_kept_until_they_are_a_node() -> None:
         [["Half a ", Wait(until=gate), "thought", Wait(until=again), "."]], store=MemoryStore()
     )
     run = session.prompt("a")
-    await asyncio.sleep(0.02)
-    (partial,) = (await kept(session)).values()
+    partial = await kept_text(session, "Half a ")
     assert partial["parent_id"] == 1
     assert partial["message"]["content"] == [{"type": "text", "text": "Half a "}]
     gate.set()
-    await asyncio.sleep(0.02)
-    (partial,) = (await kept(session)).values()
+    partial = await kept_text(session, "thought")
     assert [block["text"] for block in partial["message"]["content"]] == ["Half a ", "thought"]
     again.set()
     await run
@@ -65,8 +74,7 @@ async def test_no_part_is_left_however_the_step_ends(end: str) -> None:
         store=MemoryStore(),
     )
     run = session.prompt("a")
-    await asyncio.sleep(0.02)
-    assert await kept(session)
+    await kept_text(session, "Half")
     if end == "cancel":
         run.cancel()
     gate.set()
@@ -99,8 +107,7 @@ async def test_after_a_kill_the_part_is_a_reply_that_broke_off(tmp_path: Path) -
     manager = SessionManager(store, default_model=provider.model())
     session = manager.create()
     run = session.prompt("a")
-    await asyncio.sleep(0.02)
-    await flush(session)
+    await kept_text(session, "Half a thought")
     # As after a kill: what the file holds now, opened by another.
     copy = tmp_path / "copy.db"
     async with SQLiteStore(path) as reader:
@@ -169,7 +176,9 @@ def test_parts_of_two_branches_both_come_back() -> None:
 async def test_thinking_alone_is_no_reply_to_keep() -> None:
     session = make_session([[Think("hm"), Wait(60)]], store=MemoryStore())
     run = session.prompt("a")
-    await asyncio.sleep(0.02)
+    while not (branch := session.active_run) or not branch.agent.partial:
+        await asyncio.sleep(0)
+    await quiet()
     assert await kept(session) == {}
     run.cancel()
     await run.wait()
