@@ -249,7 +249,8 @@ class Branching:
 def forked(record: SessionRecord, tree: Tree, node_id: int) -> tuple[SessionRecord, Tree]:
     """What a session begins with that is made of the path to this node of another.
 
-    What a person allowed there is not allowed here. A summary stands for the node it covers.
+    What a person allowed there is not allowed here. The summary that is read there is read here
+    too. A summary stands for the node it covers.
 
     Raises `NodeNotFoundError`.
     """
@@ -257,8 +258,15 @@ def forked(record: SessionRecord, tree: Tree, node_id: int) -> tuple[SessionReco
         node_id = tree[node_id].parent_id or node_id
     copy = Tree()
     parent: Parent = None
+    places: dict[int | None, int] = {}
     for step in tree.path_to(node_id):
         parent = copy_node(copy, tree[step], parent, how="fork", session_id=record.id).id
+        places[step] = parent
+    if (summary := tree.summary_for(node_id)) is not None:
+        origin = Origin(node_id=summary.id, session_id=record.id, how="fork")
+        copy.summarize(
+            summary.message, covers=places[summary.parent_id], model=summary.model, origin=origin
+        )
     begun = SessionRecord(
         id=new_session_id(),
         title=f"{record.title} (fork)" if record.title else None,

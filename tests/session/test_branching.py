@@ -15,10 +15,11 @@ from omni_tui.core.errors import (
     NotFoundError,
     UnknownModelError,
 )
+from omni_tui.core.messages import Message
 from omni_tui.core.usage import Usage
 from omni_tui.llm.models import ProviderRegistry
 from omni_tui.llm.providers.scripted import Call, Reply, ScriptedProvider, Wait
-from omni_tui.session.branching import LABEL_CHARS, MAX_ALTERNATIVES
+from omni_tui.session.branching import LABEL_CHARS, MAX_ALTERNATIVES, forked
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.node import Origin
 from omni_tui.session.session import Session
@@ -232,6 +233,19 @@ async def test_a_fork_is_a_session_of_its_own_that_knows_where_it_came_from() ->
             await manager.fork(session.id, 99)
         with pytest.raises(NotFoundError):
             await manager.fork("nothing", 1)
+
+
+async def test_a_fork_reads_the_summary_its_origin_reads() -> None:
+    session = await talk("1", "2", "3", prompts=("a", "b", "c"))
+    session.tree.summarize(Message.user("They said a."), covers=2)
+    session.tree.summarize(Message.user("not in use"), covers=4)
+    session.prune(8)
+    _, tree = forked(session.record, session.tree, 6)
+    summary = tree.summary_for(6)
+    assert summary is not None
+    assert (summary.parent_id, summary.message.text) == (2, "They said a.")
+    assert summary.origin == Origin(node_id=7, session_id=session.id, how="fork")
+    await session.close()
 
 
 async def test_a_fork_survives_its_origin(tmp_path: object) -> None:
