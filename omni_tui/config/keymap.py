@@ -63,6 +63,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme.next", (), "next theme", "Take the next theme."),
     Action("session.new", ("ctrl+n",), "new", "Start a session."),
     Action("session.list", ("ctrl+s",), "sessions", "Find and open a session."),
+    Action(
+        "session.search", ("ctrl+f", "slash"), "search", "Search in what was said, on any branch."
+    ),
     Action("session.title", (), "title", "Find another title for this session."),
     Action("session.compact", (), "compact", "Sum up this branch now, but for its last turn."),
     Action(

@@ -19,6 +19,7 @@ COMMANDS = (
     ("/effort LEVEL", "Think off, low, medium, high, xhigh or max; default as in the settings."),
     ("/auto GOAL", "Work on a goal by itself, turn after turn, until it is done; Esc stops it."),
     ("/title TEXT", "Name this session; without a text another title is found."),
+    ("/search WORDS", "Search in what was said, on any branch of any session."),
     ("/label TEXT", "Name this branch; --load ID@TEXT opens it."),
     ("/alternatives N", "Ask for so many replies at once; or name models, with commas between."),
 )
@@ -28,6 +29,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
     {
         "new": "session.new",
         "sessions": "session.list",
+        "search": "session.search",
         "help": "app.help",
         "quit": "app.quit",
         "theme": "theme.choose",
@@ -84,6 +86,7 @@ def run_command(app: OmniApp, text: str) -> bool:
         "attach": chat.attach,
         "detach": chat.detach,
         "auto": chat.work_on,
+        "search": app.show_search,
         "label": chat.label,
         "alternatives": chat.ask_for,
     }

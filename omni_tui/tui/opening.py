@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from omni_tui.session.manager import SessionManager
     from omni_tui.session.session import Session
+    from omni_tui.session.store.hits import Hit
+    from omni_tui.tui.screens.chat import ChatScreen
 
     Base = App[None]
 else:
@@ -22,16 +24,29 @@ class Opening(Base):
     """What the application does to open a session; part of it."""
 
     if TYPE_CHECKING:
+        chat: ChatScreen
         manager: SessionManager
+        session: Session
 
         def open_session(self, session: Session) -> None: ...
 
-    def load_session(self, id: str | None) -> None:
-        """Open a stored session and look at it; `None` does nothing."""
-        if id is not None:
-            self.run_worker(self._load(id), group="load", exclusive=True)
+    def show_search(self, text: str = "") -> None:
+        """Search in what was said, at first for `text`, and go to what is chosen."""
+        from omni_tui.tui.screens.search import SearchScreen
 
-    async def _load(self, id: str) -> None:
+        self.push_screen(SearchScreen(self.manager, self.session.id, text), self.go_to)
+
+    def go_to(self, hit: Hit | None) -> None:
+        """Open the session of a hit, at its message if it has one; `None` does nothing."""
+        if hit is not None:
+            self.load_session(hit.session_id, hit.node_id)
+
+    def load_session(self, id: str | None, node_id: int | None = None) -> None:
+        """Open a stored session and look at it, at this message; without an id do nothing."""
+        if id is not None:
+            self.run_worker(self._load(id, node_id), group="load", exclusive=True)
+
+    async def _load(self, id: str, node_id: int | None) -> None:
         try:
             opened = await self._open(id)
         except OmniError as error:
@@ -43,6 +58,8 @@ class Opening(Base):
         if notice:
             self.notify(safe_line(notice, 300), severity="warning", markup=False, timeout=8)
         self.open_session(session)
+        if node_id is not None:
+            self.chat.go_to(node_id)
 
     async def _open(self, id: str) -> tuple[Session, str | None] | None:
         """The session; asks first where another program has it, and gives `None` for no."""

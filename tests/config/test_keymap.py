@@ -55,7 +55,8 @@ def test_defaults_are_written_as_a_persons_own_keys_would_be_read() -> None:
 def test_keys_may_be_written_as_people_write_them(
     written: str | list[str], keys: tuple[str, ...]
 ) -> None:
-    base = {"run.interrupt": "f9", "branch.alternatives": "f11"}  # frees Escape and R
+    # Frees Escape, R and the slash
+    base = {"run.interrupt": "f9", "branch.alternatives": "f11", "session.search": "f7"}
     assert resolve_keymap({**base, "app.quit": written})["app.quit"] == keys
 
 

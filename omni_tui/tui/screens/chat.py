@@ -19,6 +19,7 @@ from omni_tui.tui.actions import ChatActions
 from omni_tui.tui.bridge import Bridge
 from omni_tui.tui.context_actions import SUMMARY_HINTS, ContextActions
 from omni_tui.tui.drafts import words
+from omni_tui.tui.finding import FindActions
 from omni_tui.tui.keys import bindings, hints
 from omni_tui.tui.marks import mark_of
 from omni_tui.tui.tasks import TaskActions
@@ -46,7 +47,14 @@ MESSAGE_HINTS = (
     "message.continue",
     "message.copy",
 )
-TREE_HINTS = ("tree.switch", "branch.label", "branch.prune", "composer.focus", "app.help")
+TREE_HINTS = (
+    "tree.switch",
+    "branch.label",
+    "branch.prune",
+    "session.search",
+    "composer.focus",
+    "app.help",
+)
 
 
 class Talk(Transcript):
@@ -55,7 +63,7 @@ class Talk(Transcript):
     BINDINGS = [*bindings("transcript"), *bindings("branch")]
 
 
-class ChatScreen(ContextActions, TaskActions, ChatActions, Screen[None]):
+class ChatScreen(FindActions, ContextActions, TaskActions, ChatActions, Screen[None]):
     """Shows one session at a time."""
 
     BINDINGS = bindings("app")

@@ -47,6 +47,7 @@ class SessionsScreen(ModalScreen[str | None]):
         Binding("escape,ctrl+s", "back", show=False, priority=True),
         Binding("down", "to_list", show=False),
         Binding("ctrl+n", "new", show=False, priority=True),
+        Binding("ctrl+f", "search", show=False, priority=True),
         Binding("f4", "rename", show=False, priority=True),
         Binding("delete,f8", "delete", show=False),
     ]
@@ -142,6 +143,19 @@ class SessionsScreen(ModalScreen[str | None]):
         """Start a session instead."""
         self.dismiss(None)
         self.app.call_later(self.app.new_session)  # type: ignore[attr-defined]
+
+    def action_search(self) -> None:
+        """Look for what is typed in what was said, too."""
+        self.run_worker(self._search(), exclusive=True)
+
+    async def _search(self) -> None:
+        from omni_tui.tui.screens.search import SearchScreen
+
+        text = self.query_one(Input).value
+        hit = await self.app.push_screen_wait(SearchScreen(self._manager, self._current, text))
+        if hit is not None:
+            self.app.go_to(hit)  # type: ignore[attr-defined]
+            self.dismiss(None)
 
     def action_rename(self) -> None:
         """Give the session another title."""

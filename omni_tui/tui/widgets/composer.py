@@ -15,6 +15,9 @@ from omni_tui.tui.keys import method
 WHEN_EMPTY = ("composer.detach", "composer.quit")
 """Actions whose keys are the editor's as soon as there is anything to edit."""
 
+ALWAYS = ("session.search",)
+"""Actions whose keys the editor has a use for too; those that write something stay its own."""
+
 
 class Composer(TextArea):
     """A text area that submits.
@@ -59,6 +62,7 @@ class Composer(TextArea):
         """Takes up what waits to be sent; says whether anything did."""
         self._send = self._newline = frozenset[str]()
         self._when_empty: Mapping[str, str] = {}
+        self._always: Mapping[str, str] = {}
         self._recalled: int | None = None
         self._kept = ""
 
@@ -68,6 +72,12 @@ class Composer(TextArea):
         self._newline = frozenset(keymap["composer.newline"])
         self._when_empty = {
             key: f"screen.{method(action)}" for action in WHEN_EMPTY for key in keymap[action]
+        }
+        self._always = {
+            key: f"screen.{method(action)}"
+            for action in ALWAYS
+            for key in keymap[action]
+            if "+" in key
         }
 
     BINDINGS = [
@@ -86,13 +96,17 @@ class Composer(TextArea):
                 self.insert("\n")
             else:
                 self.post_message(self.Submitted(self.text))
-        elif not self.text and (action := self._when_empty.get(event.key)) is not None:
+        elif (action := self._own_action(event.key)) is not None:
             event.prevent_default().stop()
             await self.run_action(action)
         elif (event.key == "up" and not self.text and self.take_back()) or (
             self._is_at_edge(event.key) and self._recall(-1 if event.key == "up" else 1)
         ):
             event.prevent_default().stop()
+
+    def _own_action(self, key: str) -> str | None:
+        """What a key does here instead of editing, if anything."""
+        return self._always.get(key) or (None if self.text else self._when_empty.get(key))
 
     def _is_at_edge(self, key: str) -> bool:
         return (key == "up" and self.cursor_at_first_line) or (

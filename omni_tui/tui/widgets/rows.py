@@ -22,6 +22,9 @@ NAME_ROOM = 28
 WORDS_ROOM = 24
 """Cells beside a column that are still worth wrapping text into."""
 
+MARKED = "bold underline $foreground"
+"""The style of words that were looked for: told without colour, too."""
+
 
 class RowList(OptionList):
     """A list whose cursor is one calm bar, the same with and without the focus."""
@@ -138,10 +141,53 @@ class Hanging(_Lines):
         return [line.pad_left(indent) for line in lines]
 
 
+class Excerpt(_Lines):
+    """One line of text in which some words are marked; the first of them is always in sight.
+
+    Args:
+        text: Safe, and one line.
+        marks: Where the words are: (start, end) in characters.
+        indent: Cells before it.
+    """
+
+    def __init__(self, text: str, marks: Sequence[tuple[int, int]], *, indent: int = 0) -> None:
+        self._text = text
+        self._marks = marks
+        self._indent = indent
+
+    def lines(self, width: int) -> list[Content]:
+        """The one line, cut at both ends if need be."""
+        room = max(1, width - self._indent)
+        text = Content.styled(self._text, "$omni-muted")
+        for start, end in self._marks:
+            text = text.stylize(MARKED, start, end)
+        start = self._start(room)
+        if start:
+            text = Content.styled("…", "$omni-muted") + text[start:]
+        return [text.truncate(room, ellipsis=True).pad_left(self._indent)]
+
+    def _start(self, room: int) -> int:
+        """The first character to show."""
+        if not self._marks or cell_len(self._text[: self._marks[0][1]]) < room - 1:
+            return 0
+        mark, end = self._marks[0]
+        first = mark
+        while first > 0:
+            longer = self._text[first - 1 :]
+            is_near = cell_len(longer[: mark - first + 1]) <= room // 4
+            if not is_near and cell_len(longer) >= room:
+                break
+            if cell_len(longer[: end - first + 1]) > room - 2:
+                break
+            first -= 1
+        space = self._text.find(" ", first, mark)
+        return first if first == 0 or space < 0 else space + 1
+
+
 class Sheet(_Lines):
     """Rows one under another."""
 
-    def __init__(self, rows: Sequence[Row | Hanging | Content]) -> None:
+    def __init__(self, rows: Sequence[Row | Hanging | Excerpt | Content]) -> None:
         self._rows = rows
 
     def lines(self, width: int) -> list[Content]:

@@ -6,6 +6,7 @@ import pytest
 from screen_app import chat_is_up, press_to, shown_app
 from textual.widgets import Static
 
+from omni_tui.config.keymap import CONTEXTS
 from omni_tui.tui.screens.help import KEY_WIDTH, HelpScreen
 from omni_tui.tui.widgets.rows import Sheet
 
@@ -18,7 +19,7 @@ async def test_no_text_falls_back_to_the_first_column(width: int) -> None:
         static = pilot.app.screen.query_one(Static)
         sheet = static.visual
         assert isinstance(sheet, Sheet)
-        titles = {"Anywhere", "In the composer", "On a message", "In the tree", "Commands", ""}
+        titles = {*CONTEXTS.values(), "Commands", ""}
         lines = [line.plain.rstrip() for line in sheet.lines(static.size.width)]
         assert {line for line in lines if not line.startswith("  ")} == titles
         if width >= 80:
