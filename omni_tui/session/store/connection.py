@@ -92,6 +92,8 @@ class ConnectionPool:
         self._connect = connect
         self._leave = leave
         self._idle: list[Link] = []
+        self._opened: Identity | None = None
+        """The file that was opened last."""
         self._jobs: set[Future[Any]] = set()
         self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
 
@@ -109,7 +111,10 @@ class ConnectionPool:
         return self._submit(self._do, job)
 
     def wait_until_open(self) -> None:
-        """Have an open connection; blocks, so never call it on the event loop."""
+        """Have opened the file; blocks, so never call it on the event loop."""
+        # Not behind the jobs that wait: one of them may wait for whoever calls this.
+        if self._opened is not None and self._opened == identity(self._path):
+            return
         self._submit(self._do, lambda _connection: None).result()
 
     async def close(self, last: Callable[[sqlite3.Connection], object] | None = None) -> None:
@@ -173,7 +178,8 @@ class ConnectionPool:
                 self._leave(link.connection)
         before = identity(self._path)
         connection = self._connect()
-        return Link(connection, before or identity(self._path))
+        self._opened = before or identity(self._path)
+        return Link(connection, self._opened)
 
     def _is_moved(self, link: Link) -> bool:
         return link.file != identity(self._path)
