@@ -272,15 +272,13 @@ async def test_a_fork_is_a_session_of_its_own(run: Omni, home: Path, stored: Pat
     assert omni("--load", id, "-p", "Go on", home=home, cwd=home).stdout == "Go on\n"
 
 
-async def test_a_fork_at_a_summary_has_the_messages_and_not_the_summary(
-    run: Omni, stored: Path
-) -> None:
+async def test_a_fork_at_a_summary_is_one_at_what_it_covers(run: Omni, stored: Path) -> None:
     async with SQLiteStore(stored) as store:
         tree = (await store.load(ID)).tree
         tree.summarize(Message.user("in short"), covers=2)
         await store.save_tree(ID, tree.take_changes())
     made = await load(stored, run("fork", "garden", 9).stdout.strip())
-    assert [node.kind for node in made.tree.nodes.values()] == ["prompt", "reply"]
+    assert [made.tree[step].kind for step in made.tree.path] == ["prompt", "reply"]
     assert made.record.origin_node == 2
 
 
