@@ -69,6 +69,31 @@ CLEAN: tuple[Reply, ...] = (
     ],
 )
 
+COMPARED: tuple[Reply, ...] = (
+    """\
+Gangkhar Puensum is the highest unclimbed mountain on Earth. Bhutan closed its peaks to climbers, \
+so nobody may try.
+
+- **Gangkhar Puensum**, 崗卡彭孫, 7,570 m
+- Karjiang, 卡热疆, 7,221 m
+- Kailash, 冈仁波齐, 6,638 m
+
+Ask me about any of them.""",
+    [Say("Let me look."), Call("read_file", {"path": "notes.md"})],
+    "It is closed since 1994.",
+    """\
+Gangkhar Puensum is the highest mountain that nobody has climbed. Bhutan closed its peaks above \
+6,000 m, out of respect for those who live below.
+
+- **Gangkhar Puensum**, 崗卡彭孫, 7,570 m
+- Muchu Chhish, 7,453 m
+- Kailash, 冈仁波齐, 6,638 m
+
+Ask me about any of them.""",
+    [Call("grep", {"pattern": "closed", "path": "."})],
+    "It is closed since 2003: no mountaineering at all.",
+)
+
 Scene: TypeAlias = Callable[[Pilot[None]], Awaitable[None]]
 
 
@@ -148,6 +173,21 @@ async def light(pilot: Pilot[None]) -> None:
     await talk(pilot)
 
 
+async def compare(pilot: Pilot[None]) -> None:
+    """Two answers to one question, both gone on from, beside each other."""
+    chat = app_of(pilot).chat
+    await say(pilot, "Name three mountains nobody has climbed.")
+    await say(pilot, "Which of them is closed?")
+    await press(pilot, "escape")
+    chat.transcript.cursor_key = 2
+    await press(pilot, "r", "i")
+    await say(pilot, "Which of them is closed?")
+    await press(pilot, "escape")
+    chat.transcript.cursor_key = chat.session.tree.children(1)[1]
+    await pilot.press("x")
+    await until(pilot, lambda: pilot.app.screen is not chat)
+
+
 async def sessions(pilot: Pilot[None]) -> None:
     """Four sessions to choose from."""
     await talk(pilot)
@@ -207,6 +247,7 @@ async def main() -> None:
     await take("tree", tree, size=SMALL)
     await take("first-run", nothing, no_key=True)
     await take("light", light)
+    await take("compare", compare, COMPARED)
     await take("sessions", sessions, (*TALK, *more))
 
 

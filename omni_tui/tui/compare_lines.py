@@ -96,7 +96,7 @@ class Drawing(msgspec.Struct, frozen=True):
         plain = self.inks["muted" if face.is_equal else "plain"]
         if isinstance(item, Prose):
             return self._prose(item, side, plain, differs)
-        differs = face.is_new(item, side)
+        differs = self.unified if item.kind == "end" else face.is_new(item, side)
         if item.kind == "tool":
             name = f"{clip(item.name, self.room - 2)}  "
             text = clip(item.text, self.room - cell_len(name))
@@ -114,7 +114,8 @@ class Drawing(msgspec.Struct, frozen=True):
             Line(
                 [part for segment in row.segments for part in self._aired(segment)],
                 "prompt" if prose.is_prompt else "air",
-                differs or any(part.style == marked for part in row.segments),
+                bool(row.segments)
+                and (differs or any(part.style == marked for part in row.segments)),
             )
             for row in wrap(spans, self.room)
         ]

@@ -89,8 +89,6 @@ class Face(msgspec.Struct, frozen=True, dict=True):
 
     def is_new(self, note: Note, side: SideName) -> bool:
         """Whether the other side has no such line."""
-        if note.kind == "end":
-            return False
         other = self.pair.right if side == "left" else self.pair.left
         return other is None or note not in (*_files(other), *_doings(other))
 

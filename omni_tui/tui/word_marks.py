@@ -12,6 +12,8 @@ from rich.cells import split_graphemes
 from omni_tui.core.safe_text import safe
 from omni_tui.session.diff import Span
 
+FEW = 12
+"""Characters both texts have between two changes that are not worth telling from them."""
 LEAST_SHARED = 0.25
 """The part of the longer text both must have; below it all words are other words."""
 
@@ -75,12 +77,12 @@ def _passages(spans: Iterable[Span]) -> list[_Passage]:
 
 
 def _settled(passages: Sequence[_Passage]) -> list[_Passage]:
-    """Join changes on one line that have less between them than either of them has."""
+    """Join changes on one line that have little between them, and less than either has."""
     kept: list[_Passage] = []
     for passage in passages:
         kept.append(passage)
         while len(kept) > 1 and "\n" not in kept[-1].same:
-            if len(kept[-1].same) > min(kept[-2].changed, kept[-1].changed):
+            if len(kept[-1].same) > min(FEW, kept[-2].changed, kept[-1].changed):
                 break
             _join(kept)
     return kept
@@ -134,12 +136,21 @@ def _side(parts: _Parts) -> Words:
 
 
 def _trimmed(stanzas: list[Stanza]) -> list[Stanza]:
-    """The stanzas without empty ones at the ends."""
+    """The stanzas without empty lines at the ends."""
     while stanzas and _is_empty(stanzas[-1]):
         del stanzas[-1]
     while stanzas and _is_empty(stanzas[0]):
         del stanzas[0]
+    if stanzas:
+        last = stanzas[-1]
+        stanzas[-1] = Stanza(_without_end(last.left), _without_end(last.right))
     return stanzas
+
+
+def _without_end(words: Words) -> Words:
+    while words and not words[-1][0].strip():
+        words = words[:-1]
+    return (*words[:-1], (words[-1][0].rstrip(), words[-1][1])) if words else ()
 
 
 def _is_empty(stanza: Stanza) -> bool:

@@ -84,7 +84,7 @@ class CompareScreen(Screen[int | None]):
         found = self.comparison
         common = Piece(f"   common: “{found.common}”" if found.common else "   nothing in common")
         pairs = len(found.faces)
-        differ = f"{found.differing} of {pairs} differ" if pairs > 1 else ""
+        differ = f"{found.differing:,} of {pairs:,} differ" if pairs > 1 else ""
         self._title.show([Piece(" compare", "title"), common], [Piece(differ)])
         self._head.show(found.headings, self._versions, self._side, unified=self._is_narrow)
         self._keys.show(
