@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.events import Click, Resize
 from textual.screen import Screen
 
+from omni_tui.core.safe_text import safe_line
 from omni_tui.session.session import Session
 from omni_tui.tui.comparison import Comparison, SideName, Versions
 from omni_tui.tui.widgets.bars import Bar, Piece
@@ -162,7 +163,7 @@ class CompareScreen(Screen[int | None]):
     def action_copy(self) -> None:
         """Copy what this side says."""
         self.app.copy_to_clipboard(self.comparison.text(self._side))
-        self.notify(f"copied the {self._side} side", markup=False, timeout=3)
+        self.notify(safe_line(f"copied the {self._side} side"), markup=False, timeout=3)
 
 
 def _other(side: SideName) -> SideName:
