@@ -31,6 +31,7 @@ from omni_tui.tui.choosing import Choosing, own_level
 from omni_tui.tui.keys import method
 from omni_tui.tui.opening import Opening
 from omni_tui.tui.screens.chat import ChatScreen
+from omni_tui.tui.watch import SessionWatch
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class OmniApp(Approvals, Choosing, Opening, App[None]):
         super().__init__()
         self.manager = manager
         self.session = session
+        self.watch_sessions = SessionWatch(manager, lambda: self.session.id)
         self.settings = settings or Settings()
         self.paths = paths
         self.keymap = resolve_keymap(self.settings.keymap)
@@ -125,6 +127,7 @@ class OmniApp(Approvals, Choosing, Opening, App[None]):
             gc.enable()
         self._note_log()
         self._import_provider()
+        self.run_worker(self.watch_sessions.follow(), group="watch")
         self.load_session(self._opening)
 
     def _note_log(self) -> None:
@@ -161,6 +164,7 @@ class OmniApp(Approvals, Choosing, Opening, App[None]):
         self.chat.keep_draft()
         self.session = session
         self.manager.keep(session.id)
+        self.watch_sessions.seen(session.id)
         self.chat.show(session)
         self.manager.leave(before.id)
         self._import_provider()
@@ -178,7 +182,8 @@ class OmniApp(Approvals, Choosing, Opening, App[None]):
         from omni_tui.tui.screens.sessions import SessionsScreen
 
         current = self.session.record.parent_id or self.session.id
-        self.push_screen(SessionsScreen(self.manager, current), self.load_session)
+        screen = SessionsScreen(self.manager, self.watch_sessions, current)
+        self.push_screen(screen, self.load_session)
 
     def session_deleted(self, id: str) -> None:
         """A session is gone; if it, or a sub-agent of it, was in view, start another."""
