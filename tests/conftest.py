@@ -8,6 +8,9 @@ from hypothesis import HealthCheck, settings
 from pytest_textual_snapshot import SVGImageExtension
 from warm import warm_server
 
+# Here, before a test of anything else imports it.
+pytest.register_assert_rewrite("omni_tui.session.store.conformance")
+
 # Whatever the version of the snapshot library.
 SVGImageExtension.file_extension = "svg"
 

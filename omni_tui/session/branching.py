@@ -283,7 +283,10 @@ def forked(record: SessionRecord, tree: Tree, node_id: int) -> tuple[SessionReco
 def copy_node(
     tree: Tree, node: Node, parent: Parent, *, how: How, session_id: str | None = None
 ) -> Node:
-    """Add a copy of a node under `parent`, with its origin and without what it cost."""
+    """Add a copy of a node under `parent`, with its origin and without what it cost.
+
+    In the same tree it has no name: names tell branches apart.
+    """
     return tree.add(
         node.message,
         parent=parent,
@@ -293,6 +296,6 @@ def copy_node(
         error=node.error,
         created_at=node.created_at,
         duration_ms=node.duration_ms,
-        label=node.label,
+        label=node.label if session_id is not None else None,
         origin=Origin(node_id=node.id, session_id=session_id, how=how),
     )

@@ -175,7 +175,9 @@ async def test_a_branch_is_grafted_with_its_origin_and_without_its_cost() -> Non
     await session.branch(None, "root")
     root_reply = session.tree.head
     spent = session.tree.usage()
+    session.label(3, "there")
     copy = session.graft(3, root_reply)
+    assert copy.label is None
     assert texts(session.tree)[:2] == ["root", "3"]
     copies = [session.tree[step] for step in session.tree.path[2:]]
     assert copies[0] is copy

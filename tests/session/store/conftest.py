@@ -11,8 +11,6 @@ from postgres_server import open_postgres, postgres_server, postgres_store
 from omni_tui.session.store import MemoryStore, SQLiteStore, Store
 from omni_tui.session.store.jsonl import JSONLStore
 
-pytest.register_assert_rewrite("omni_tui.session.store.conformance")
-
 __all__ = ["open_postgres", "postgres_server", "postgres_store"]
 
 DURABLE = ["sqlite", "jsonl", "postgres"]
