@@ -156,7 +156,9 @@ class Store(Protocol):
         found too.
 
         Args:
-            query: What a person types. Without a word in it nothing is found.
+            query: What a person types: words, and filters such as `model:sonnet` (see
+                `filters.FILTERS`), which alone find all that fits, the newest first. Without either,
+                and with a filter that cannot be read, nothing is found.
             limit: How many hits at most.
             offset: How many to leave out: those of the pages before.
             session_id: Look only there; an unknown one has no hits.

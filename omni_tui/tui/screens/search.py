@@ -17,6 +17,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.store.hits import Hit
 from omni_tui.session.store.words import MAX_QUERY, Query
+from omni_tui.tui.safe_content import safe_content
 from omni_tui.tui.screens.sessions import ago
 from omni_tui.tui.widgets.rows import MARKED, Excerpt, Row, RowList, Sheet, column_widths
 
@@ -203,7 +204,7 @@ class SearchScreen(ModalScreen[Hit | None]):
         elif not Query(text).is_vain:
             hints.insert(0, "enter searches")
         self.query_one(".state", Static).update(Content(said))
-        self.query_one(".panel").border_subtitle = " · ".join(hints)
+        self.query_one(".panel").border_subtitle = safe_content(" · ".join(hints))
 
     # Keys
 
