@@ -157,8 +157,8 @@ class Store(Protocol):
 
         Args:
             query: What a person types: words, and filters such as `model:sonnet` (see
-                `filters.FILTERS`), which alone find all that fits, the newest first. Without either,
-                and with a filter that cannot be read, nothing is found.
+                `filters.FILTERS`), which alone find all that fits, the newest first. Without
+                either, and with a filter that cannot be read, nothing is found.
             limit: How many hits at most.
             offset: How many to leave out: those of the pages before.
             session_id: Look only there; an unknown one has no hits.
