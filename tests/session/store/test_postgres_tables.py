@@ -325,10 +325,8 @@ async def test_words_are_found_by_their_index(postgres_store: PostgresStore) -> 
     await postgres_store.save_tree("s", tree.take_changes())
     async with admin(postgres_store) as connection:
         await connection.execute("ANALYZE nodes")
-        values = {"words": search._tsquery(Query("number77 ")), "limit": 100}
-        cursor = await connection.execute(
-            f"EXPLAIN {search._MESSAGES}", {**values, "within": None, "before": None}
-        )
+        values = await search._values(connection, Query("number77 "), None)
+        cursor = await connection.execute(f"EXPLAIN {search._MESSAGES}", {**values, "before": None})
         plan = "\n".join(row[0] for row in await cursor.fetchall())
     assert "nodes_by_words" in plan
     assert places(await postgres_store.search("number77 ")) == [("s", 78)]
