@@ -31,7 +31,7 @@ imports:  ## Check which floor imports which
 	$(BIN)/lint-imports
 
 test:  ## Run the tests
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 3 tests
 
 snapshots:  ## Take the pictures of the screens anew; look at them before you commit
 	$(BIN)/python -m pytest tests/tui --snapshot-update
