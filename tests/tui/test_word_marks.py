@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from rich.cells import cell_len
+from rich.cells import cell_len, split_graphemes
 
 from omni_tui.core.safe_text import safe
 from omni_tui.session.diff import word_diff
@@ -97,7 +99,16 @@ def test_a_character_of_several_code_points_is_never_cut(old: str, new: str) -> 
         assert sum(cell_len(text) for text, _ in side) == cell_len(whole)
 
 
+def within_characters(words: Words) -> set[int]:
+    """Where a passage begins within a character."""
+    begins = itertools.accumulate((len(text) for text, _ in words), initial=0)
+    whole = plain(words)
+    characters = {len(whole), *(start for start, _, _ in split_graphemes(whole)[0])}
+    return {at for at in begins if at not in characters and whole[at] != "\n"}
+
+
 @given(st.text(LETTERS, max_size=40), st.text(LETTERS, max_size=40))
+@example("a", "\u200da")
 def test_no_words_are_lost_and_none_is_cut(old: str, new: str) -> None:
     found = mark_words(word_diff(old, new))
     for text, sides in ((old, [s.left for s in found]), (new, [s.right for s in found])):
@@ -107,4 +118,7 @@ def test_no_words_are_lost_and_none_is_cut(old: str, new: str) -> None:
         for words in sides:
             for line in plain(words).split("\n"):
                 assert "\x1b" not in line
-            assert sum(cell_len(part) for part, _ in words) == cell_len(plain(words))
+            assert not within_characters(words)
+            # Rich gives a text that begins with a joiner one width whole, and another in its parts.
+            if not plain(words).startswith("\u200d"):
+                assert sum(cell_len(part) for part, _ in words) == cell_len(plain(words))
