@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
 from pathlib import Path
 
 import msgspec
 
-from omni_tui.agent.decisions import Provide, Reject
-from omni_tui.agent.events import Event, Paused, Retrying
-from omni_tui.agent.run import Run
 from omni_tui.cli.branch_diff import tip_at, write_diff
 from omni_tui.cli.database import stored_at
 from omni_tui.cli.exit_codes import (
@@ -20,14 +14,13 @@ from omni_tui.cli.exit_codes import (
     INTERRUPTED,
     LIMIT_REACHED,
     RUN_FAILED,
-    TERMINATED,
     TOOL_DENIED,
     exit_code,
 )
-from omni_tui.cli.print_mode import NOBODY
 from omni_tui.cli.setup import read_ground
+from omni_tui.cli.unattended import Unattended, tell
 from omni_tui.core.errors import AgentRunError, NotFoundError, OmniError
-from omni_tui.core.safe_text import safe, safe_line
+from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.providers.base import Model
 from omni_tui.session.context import ContextPolicy
 from omni_tui.session.rerun import RerunTurn, replay, rerun
@@ -56,7 +49,7 @@ async def rerun_branch(arguments: argparse.Namespace) -> int:
         id = await manager.store.find(arguments.id)
         session, notice = await manager.open(id)
         if notice and arguments.model is None and not arguments.replay:
-            _tell(notice)
+            tell(notice)
         tip = _tip(session, arguments.node)
         model: str | Model | None = arguments.model
         if arguments.replay:
@@ -81,23 +74,11 @@ def _tip(session: Session, wanted: str | None) -> int:
 
 
 class _Watch:
-    """Tells of the turns, answers for the person who is not there, and minds signals."""
+    """Tells of the turns of a branch that runs again unattended."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._run: Run | None = None
-        self._stopped: int | None = None
-        """The exit code of the signal that stopped it."""
-        self._denied: list[str] = []
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-        loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
-
-    def _stop(self, code: int) -> None:
-        """Cancel the run, so that what came so far is kept."""
-        self._stopped = code
-        if self._run is not None:
-            self._run.cancel()
+        self._unattended = Unattended(session)
 
     async def rerun(self, tip: int, model: str | Model | None) -> tuple[int | None, int]:
         """The tip of the new branch, `None` where nothing came, and the exit code."""
@@ -106,49 +87,25 @@ class _Watch:
         except AgentRunError as error:
             if "tip" not in error.details:
                 raise
-            _tell(str(error))
+            tell(str(error))
             made = error.details["tip"]
             came = made not in self._session.tree.path_to(tip)
             return (made if came else None), self._judge(error)
-        if self._denied:
-            _tell(
-                f"{', '.join(self._denied)} was not allowed; "
-                "--approval-mode auto-edit or yolo, or an allow rule, would let it run"
-            )
+        if self._unattended.denied:
+            self._unattended.tell_denied()
             return made, TOOL_DENIED
         return made, DONE
 
     def _judge(self, error: AgentRunError) -> int:
         if error.outcome == "cancelled":
-            return self._stopped or INTERRUPTED
+            return self._unattended.stopped or INTERRUPTED
         if isinstance(error.__cause__, OmniError):
             return exit_code(error.__cause__)
         return LIMIT_REACHED if error.outcome == "max_steps" else RUN_FAILED
 
     async def _follow(self, turn: RerunTurn) -> None:
-        self._run = turn.run
-        if self._stopped is not None:
-            turn.run.cancel()
+        self._unattended.begin(turn.run)
         words = safe_line(turn.prompt.message.text, 60)
-        _tell(f"turn {turn.number} of {turn.total}: {words}")
+        tell(f"turn {turn.number} of {turn.total}: {words}")
         async for event in turn.run:
-            self._take(event, turn.run)
-
-    def _take(self, event: Event, run: Run) -> None:
-        match event.payload:
-            case Paused(reason="question"):
-                answer = Provide("No human is available to answer.", is_error=True)
-                self._session.resume(answer, run.id)
-            case Paused(tool_use=use):
-                self._denied.append(use.name)
-                self._session.resume(Reject(NOBODY, by="no one"), run.id)
-            case Retrying(fallback=str(fallback), error=error):
-                _tell(f"{error.message} Asking {fallback}.")
-            case Retrying(attempt=attempt, delay=delay, error=error):
-                _tell(f"{error.message} Trying again in {delay:.0f} s ({attempt}).")
-            case _:
-                pass
-
-
-def _tell(words: str) -> None:
-    print(f"omni-tui: {safe(words)}", file=sys.stderr)
+            self._unattended.take(event, turn.run)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from omni_tui.config.paths import find_paths
-from omni_tui.session.store.base import Store
+from omni_tui.session.references import split_reference
+from omni_tui.session.store.base import Store, StoredSession
 from omni_tui.session.store.memory import MemoryStore
 from omni_tui.session.store.opening import Place, open_store, place_of
 
@@ -30,3 +31,16 @@ def stored_at(arguments: argparse.Namespace, *, create: bool = False) -> Store:
     if not create and place.path is not None and not place.path.exists():
         return MemoryStore()
     return open_store(place)
+
+
+async def load_named(arguments: argparse.Namespace) -> tuple[StoredSession, str | None]:
+    """The session that `ID[@LABEL]` of the command names, and the label.
+
+    Raises `StoreError`.
+    """
+    store = stored_at(arguments)
+    try:
+        id, label = await split_reference(store, arguments.id)
+        return await store.load(id), label
+    finally:
+        await store.close()

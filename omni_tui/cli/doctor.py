@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import platform
 import shutil
@@ -21,6 +20,7 @@ from omni_tui import __version__
 from omni_tui.cli.arguments import Parser, add_place
 from omni_tui.cli.database import place_at, stored_at
 from omni_tui.cli.exit_codes import DONE, RUN_FAILED
+from omni_tui.cli.output import print_json
 from omni_tui.config.keymap import resolve_keymap
 from omni_tui.config.paths import Paths, find_paths
 from omni_tui.config.providers import make_registry
@@ -91,7 +91,7 @@ async def run(arguments: argparse.Namespace) -> int:
     sections = [section async for section in _sections(arguments, place)]
     failed = any(each.level == "fail" for section in sections for each in section.findings)
     if arguments.json:
-        _print_json(
+        print_json(
             {
                 "ok": not failed,
                 "findings": [
@@ -148,7 +148,7 @@ async def _care(arguments: argparse.Namespace, path: Path) -> int:
         done = {"fixed": lines}
         lines = lines or ["nothing to put right"]
     if arguments.json:
-        _print_json(done)
+        print_json(done)
     else:
         for line in lines:
             print(safe_line(line))
@@ -298,8 +298,3 @@ def _print(finding: Finding) -> None:
     print(f"  {MARKS[finding.level]}  {safe_line(finding.subject)}: {safe_line(finding.text)}")
     if finding.hint is not None and finding.level != "ok":
         print(f"        {safe_line(finding.hint)}")
-
-
-def _print_json(value: object) -> None:
-    # ASCII: what a terminal obeys stays escaped.
-    print(json.dumps(value, indent=2))

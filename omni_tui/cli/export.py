@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Literal, TypeAlias, get_args
 
 from omni_tui.cli.arguments import Parser, add_place
-from omni_tui.cli.database import stored_at
+from omni_tui.cli.database import load_named
 from omni_tui.cli.exit_codes import DONE
 from omni_tui.cli.output import write_out
 from omni_tui.session.export import (
@@ -20,7 +20,7 @@ from omni_tui.session.export import (
     to_markdown,
     walk,
 )
-from omni_tui.session.references import labelled, node_at, split_reference
+from omni_tui.session.references import labelled, node_at
 from omni_tui.session.store.base import StoredSession
 from omni_tui.session.tree import Tree
 
@@ -55,12 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Export; raises `StoreError`, or `ConfigError` where the file cannot be written."""
-    store = stored_at(arguments)
-    try:
-        id, label = await split_reference(store, arguments.id)
-        stored = await store.load(id)
-    finally:
-        await store.close()
+    stored, label = await load_named(arguments)
     form = arguments.format or form_of(arguments.output)
     place = _place(stored.tree, arguments.branch, label)
     if arguments.redact:

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from omni_tui.core.errors import ConfigError
 
 
@@ -20,7 +22,7 @@ def has_colour() -> bool:
 
 def print_json(value: object) -> None:
     """Write JSON in ASCII to standard output: what a terminal obeys stays escaped."""
-    print(json.dumps(value, indent=2))
+    print(json.dumps(msgspec.to_builtins(value), indent=2))
 
 
 def write_out(pieces: Iterable[str], file: str | None, *, force: bool = False) -> None:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
 from typing import TextIO
 
-from omni_tui.agent.decisions import Provide, Reject
-from omni_tui.agent.events import Event, MessageAdded, Outcome, Paused, Retrying, StepFinished
+from omni_tui.agent.events import Event, MessageAdded, Outcome, StepFinished
 from omni_tui.agent.run import Run
 from omni_tui.cli.exit_codes import (
     DONE,
     INTERRUPTED,
     LIMIT_REACHED,
     RUN_FAILED,
-    TERMINATED,
     TOOL_DENIED,
     exit_code,
 )
 from omni_tui.cli.reports import Format, Report, Result, Tokens, report
 from omni_tui.cli.setup import Start
+from omni_tui.cli.unattended import Unattended, tell
 from omni_tui.core.errors import OmniError, OutputError
-from omni_tui.core.safe_text import safe
 from omni_tui.core.stream import Response
 from omni_tui.core.usage import Usage
 from omni_tui.llm.output import MAX_CORRECTIONS, Output, correction
-
-NOBODY = "nobody is there to ask: the run is not interactive"
 
 
 def read_prompt(argument: str, stdin: TextIO) -> str:
@@ -46,9 +39,9 @@ async def print_reply(
     error.
     """
     for notice in start.notices:
-        _tell(notice)
+        tell(notice)
     if start.no_key:
-        _tell("no API key found, so this is the demo model, a script")
+        tell("no API key found, so this is the demo model, a script")
     asked = _Asked(start, report(form, shaped=shape is not None))
     await asked.ask(prompt)
     if shape is not None:
@@ -56,7 +49,7 @@ async def print_reply(
     if start.session.saver is not None:
         await start.session.saver.flush()
         if start.session.saver.error is not None:
-            _tell(f"not saved: {start.session.saver.error}")
+            tell(f"not saved: {start.session.saver.error}")
     return asked.end()
 
 
@@ -67,33 +60,25 @@ class _Asked:
         self._session = start.session
         self._report = report
         self._run: Run
-        self._stopped: int | None = None
-        """The exit code of the signal that stopped it."""
+        self._unattended = Unattended(start.session)
         self._outcome: Outcome = "completed"
         self._error: OmniError | None = None
-        self._denied: list[str] = []
         self._last: Response | None = None
         self._steps = 0
         self._runs: set[str] = set()
         self._text = ""
         self._value: object = None
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._stop, INTERRUPTED)
-        loop.add_signal_handler(signal.SIGTERM, self._stop, TERMINATED)
-
-    def _stop(self, code: int) -> None:
-        """Cancel the run, so that what came so far is kept."""
-        self._stopped = code
-        self._run.cancel()
 
     async def ask(self, content: str) -> None:
         """Run to the end; every question of the run is answered with no."""
         run = self._run = self._session.prompt(content)
+        self._unattended.begin(run)
         self._runs.add(run.id)
         self._last, self._text = None, ""
         async for event in run:
             self._report.take(event)
-            self._follow(event, run)
+            self._follow(event)
+            self._unattended.take(event, run)
         self._outcome, self._error = await run.wait(), run.error
 
     async def fit(self, shape: Output) -> None:
@@ -108,7 +93,7 @@ class _Asked:
                     error.details["attempts"] = attempt
                     self._outcome, self._error = "error", error
                     return
-                if self._stopped is not None:
+                if self._unattended.stopped is not None:
                     self._outcome = "cancelled"
                     return
                 await self.ask(correction(error))
@@ -134,7 +119,7 @@ class _Asked:
             steps=self._steps,
             outcome=self._outcome,
             stop_reason=self._last.stop_reason if self._last else None,
-            denied=tuple(self._denied),
+            denied=tuple(self._unattended.denied),
             error=self._error,
             exit_code=code,
         )
@@ -156,43 +141,25 @@ class _Asked:
 
     def _judge(self) -> int:
         if self._outcome == "cancelled":
-            return self._stopped or INTERRUPTED
+            return self._unattended.stopped or INTERRUPTED
         if self._error is not None:
-            _tell(str(self._error))
+            tell(str(self._error))
             return exit_code(self._error)
         if self._outcome == "max_steps":
-            _tell("stopped at the limit of steps")
+            tell("stopped at the limit of steps")
             return LIMIT_REACHED
-        if self._denied:
-            _tell(
-                f"{', '.join(self._denied)} was not allowed; "
-                "--approval-mode auto-edit or yolo, or an allow rule, would let it run"
-            )
+        if self._unattended.denied:
+            self._unattended.tell_denied()
             return TOOL_DENIED
         is_kept = self._session.saver is None or self._session.saver.error is None
         return DONE if self._outcome == "completed" and is_kept else RUN_FAILED
 
-    def _follow(self, event: Event, run: Run) -> None:
+    def _follow(self, event: Event) -> None:
         match event.payload:
             case StepFinished(response=response):
                 self._last = response
                 self._steps += 1
             case MessageAdded(message=message) if message.role == "assistant":
                 self._text = message.text
-            case Paused(reason="question"):
-                self._session.resume(
-                    Provide("No human is available to answer.", is_error=True), run.id
-                )
-            case Paused(tool_use=use):
-                self._denied.append(use.name)
-                self._session.resume(Reject(NOBODY, by="no one"), run.id)
-            case Retrying(fallback=str(fallback), error=error):
-                _tell(f"{error.message} Asking {fallback}.")
-            case Retrying(attempt=attempt, delay=delay, error=error):
-                _tell(f"{error.message} Trying again in {delay:.0f} s ({attempt}).")
             case _:
                 pass
-
-
-def _tell(words: str) -> None:
-    print(f"omni-tui: {safe(words)}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import msgspec
 from omni_tui.cli.arguments import Parser, add_place
 from omni_tui.cli.database import stored_at
 from omni_tui.cli.exit_codes import DONE, USAGE
+from omni_tui.cli.output import print_json
 from omni_tui.cli.sessions_change import delete_sessions, rename_session
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.node import Node
@@ -103,7 +103,7 @@ async def run(arguments: argparse.Namespace) -> int:
 async def _list(store: Store, arguments: argparse.Namespace) -> None:
     found = await store.list(arguments.limit)
     if arguments.json:
-        _print_json([msgspec.to_builtins(each) for each in found])
+        print_json(found)
     elif not found:
         print("omni-tui: there are no sessions yet", file=sys.stderr)
     else:
@@ -115,7 +115,7 @@ async def _show(store: Store, arguments: argparse.Namespace) -> None:
     stored = await store.load(await store.find(arguments.id))
     nodes = [stored.tree[node_id] for node_id in stored.tree.path]
     if arguments.json:
-        _print_json(_session(stored, nodes))
+        print_json(_session(stored, nodes))
         return
     record = stored.record
     print(f"{record.id}  {_title(record.title)}  {safe_line(record.model or '')}".rstrip())
@@ -132,7 +132,7 @@ async def _search(store: Store, query: str, arguments: argparse.Namespace) -> in
         return USAGE
     found = await store.search(query, limit=arguments.limit)
     if arguments.json:
-        _print_json([msgspec.to_builtins(hit) for hit in found])
+        print_json(found)
     elif not found:
         print(f"omni-tui: nothing with {safe_line(query, 60)!r} was found", file=sys.stderr)
     else:
@@ -201,8 +201,3 @@ def _session(stored: StoredSession, nodes: Sequence[Node]) -> dict[str, Any]:
             for node in nodes
         ],
     }
-
-
-def _print_json(value: object) -> None:
-    # ASCII: what a terminal obeys stays escaped.
-    print(json.dumps(msgspec.to_builtins(value), indent=2))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from omni_tui.cli.arguments import Parser, add_place
-from omni_tui.cli.database import stored_at
+from omni_tui.cli.database import load_named
 from omni_tui.cli.exit_codes import DONE
 from omni_tui.cli.output import write_out
 from omni_tui.core.messages import scrub
@@ -18,7 +18,7 @@ from omni_tui.session.export.branches import walk
 from omni_tui.session.export.diagrams import to_dot, to_mermaid
 from omni_tui.session.export.json import json_text
 from omni_tui.session.export.outline import WORDS, to_lines
-from omni_tui.session.references import labelled, split_reference
+from omni_tui.session.references import labelled
 from omni_tui.session.store.base import StoredSession
 
 
@@ -46,12 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Draw; raises `StoreError`."""
-    store = stored_at(arguments)
-    try:
-        id, label = await split_reference(store, arguments.id)
-        stored = await store.load(id)
-    finally:
-        await store.close()
+    stored, label = await load_named(arguments)
     if label is not None:
         stored.tree.switch(labelled(stored.tree, label))
     lines = _lines(stored, arguments.format, everything=arguments.all)

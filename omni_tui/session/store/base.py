@@ -7,9 +7,11 @@ what is beneath it.
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -197,6 +199,34 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what is being written, give back all leases and let go of the file."""
+
+
+class Entered(ABC):
+    """`async with` for a store that has to be opened: closed when left, and when it cannot open."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """See `Store.open`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """See `Store.close`."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
 
 def new_session_id() -> str:

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import msgspec
 
 from omni_tui.core.errors import StoreUnavailableError
 from omni_tui.session.store.base import (
+    Entered,
     Page,
     SessionRecord,
     SessionSummary,
@@ -36,7 +36,7 @@ from omni_tui.session.tree import Changes
 _T = TypeVar("_T")
 
 
-class JSONLStore:
+class JSONLStore(Entered):
     """A `Store` in a folder, created when it is missing (0700, its files 0600).
 
     One thread writes and one reads. A search reads all there is: use `SQLiteStore` for more than
@@ -48,22 +48,6 @@ class JSONLStore:
         self.path = Path(path)
         self._writer = _Thread("store-writer", self.path, opens=True)
         self._reader = _Thread("store-reader", self.path)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.open()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def open(self) -> None:
         """Make the folder now rather than at the first use."""

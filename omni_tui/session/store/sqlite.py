@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import msgspec
 
@@ -26,6 +25,7 @@ from omni_tui.core.messages import decode_message, now
 from omni_tui.session.node import Late
 from omni_tui.session.store import full_text, mounts, rows, schema
 from omni_tui.session.store.base import (
+    Entered,
     Page,
     SessionRecord,
     SessionSummary,
@@ -105,7 +105,7 @@ WITH RECURSIVE family (id) AS (
 _HOLDER = "lease_pid, lease_start, lease_host"
 
 
-class SQLiteStore:
+class SQLiteStore(Entered):
     """A `Store` in a SQLite file, created with its folders when it is missing (0600, 0700).
 
     The file is opened by `open`, by entering the store with `async with`, or by the first use; all
@@ -131,22 +131,6 @@ class SQLiteStore:
     async def open(self) -> None:
         """Open the file now rather than at the first use, creating or migrating it."""
         await self._writer.run(lambda _connection: None)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.open()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     # Opening
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import ComposeResult
@@ -143,6 +144,18 @@ class Dialog(ModalScreen[Result]):
     def app_grace(self) -> float:
         """Seconds of grace; the application may shorten them."""
         return float(getattr(self.app, "dialog_grace", GRACE))
+
+    def after_typing(self, accept: Callable[[], object]) -> None:
+        """Accept once all keys before this one have done their work, unless the dialog is gone.
+
+        A key of the dialog's own comes to it at once; letters and arrows go to the field first.
+        """
+
+        def now() -> None:
+            if self.is_current:
+                accept()
+
+        (self.focused or self).call_later(now)
 
     def take_room(self) -> None:
         """Let the conversation end above the dialog, when it stands over one."""

@@ -80,12 +80,9 @@ class QuestionDialog(Dialog[Provide | Reject | Later]):
     def action_accept(self) -> None:
         """Answer with the chosen option or the words written."""
         if not self.is_typed_ahead():
-            # After the keys before this one: it came here at once, they go to the field.
-            (self.focused or self).call_later(self._answer)
+            self.after_typing(self._answer)
 
     def _answer(self) -> None:
-        if not self.is_current:
-            return
         words = self.query_one(TextArea).text.strip()
         if self.query_one(TextArea).has_focus or not self._options:
             if words:

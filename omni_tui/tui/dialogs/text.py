@@ -95,13 +95,8 @@ class TextDialog(Dialog[str | None]):
         self.action_accept()
 
     def action_accept(self) -> None:
-        """Give back the text, with all that was typed before: this key may overtake letters."""
-        area = self.query_one(TextArea)
-        area.call_later(self._give_back, area)
-
-    def _give_back(self, area: TextArea) -> None:
-        if self.is_current:
-            self.dismiss(area.text)
+        """Give back the text."""
+        self.after_typing(lambda: self.dismiss(self.query_one(TextArea).text))
 
     def action_back(self) -> None:
         """Give back nothing."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from psycopg import AsyncCursor, errors
 from psycopg.rows import TupleRow
@@ -15,6 +14,7 @@ from omni_tui.core.errors import AlreadyExistsError, StoreError, StoreUnavailabl
 from omni_tui.core.messages import now
 from omni_tui.session.store import rows
 from omni_tui.session.store.base import (
+    Entered,
     Page,
     SessionRecord,
     SessionSummary,
@@ -48,7 +48,7 @@ CONNECTIONS = 4
 """Connections at once, unless said otherwise; listening takes one more."""
 
 
-class PostgresStore:
+class PostgresStore(Entered):
     """A `Store` in a schema of a PostgreSQL database, which it creates when it is missing.
 
     Programs on several machines may share it: it is a `ChangeFeed` and keeps `BranchLeases`. A
@@ -102,22 +102,6 @@ class PostgresStore:
         the tables are of a newer version or another program's.
         """
         await self._connections.run(lambda connection: connection.execute("SELECT 1"))
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.open()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def _write(self, job: Callable[[Connection], Awaitable[_T]]) -> _T:
         """Run a job to its end; cancelling the caller does not stop it."""
