@@ -185,7 +185,9 @@ class Branching:
         self.tree.restore(node_id)
         self.tree_changed(changed=(node_id,))
 
-    def graft(self, node_id: int, onto: int | None, *, deep: bool = True) -> Node:
+    def graft(
+        self, node_id: int, onto: int | None, *, deep: bool = True, upto: int | None = None
+    ) -> Node:
         """Copy a branch to another place of the tree, and go there; the copies know their origin.
 
         What the copied messages cost stays with the originals.
@@ -196,11 +198,12 @@ class Branching:
                 else a prompt or tool results.
             deep: With all branches below; else only to the end of this turn, on the branch last
                 used there.
+            upto: The last message to copy, on a branch of which nothing else is taken.
 
         Raises `MisplacedError` when one cannot follow the other.
         """
         self.require_writable()
-        copied = [*self.tree.subtree(node_id)] if deep else self._rest_of_turn(node_id)
+        copied = self._copied(node_id, deep, upto)
         self._require_fit(copied[0], onto)
         places: dict[int, Parent] = {}
         for node in copied:
@@ -211,6 +214,16 @@ class Branching:
         self.tree.switch(first)
         self.tree_changed(new=tuple(place for place in places.values() if place is not None))
         return self.tree[first]
+
+    def _copied(self, node_id: int, deep: bool, upto: int | None) -> list[Node]:
+        if upto is not None:
+            path = self.tree.path_to(upto)
+            if node_id not in path:
+                raise MisplacedError(
+                    f"Node {upto} does not come after node {node_id}.", node_id=upto
+                )
+            return [self.tree[step] for step in path[path.index(node_id) :]]
+        return [*self.tree.subtree(node_id)] if deep else self._rest_of_turn(node_id)
 
     def _rest_of_turn(self, node_id: int) -> list[Node]:
         nodes = [self.tree[node_id]]

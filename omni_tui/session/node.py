@@ -23,12 +23,12 @@ beside the path, for all of it up to its parent."""
 Status: TypeAlias = Literal["done", "cancelled", "failed"]
 
 
-How: TypeAlias = Literal["edit", "graft", "fork", "import"]
+How: TypeAlias = Literal["edit", "graft", "merge", "fork", "import"]
 """A person rewrote words, or they were copied: within a tree, to a new session, from a file."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the words of a node were first said."""
+    """Where the words of a node were first said, or what they sum up (`merge`)."""
 
     node_id: int
     session_id: str | None = None

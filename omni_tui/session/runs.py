@@ -25,6 +25,7 @@ from omni_tui.session.holding import Hold
 from omni_tui.session.store.branches import BranchLeases
 
 if TYPE_CHECKING:
+    from omni_tui.session.merging import MergeNote
     from omni_tui.session.session import Session
 
 OUTPUT_CHARS = 20_000
@@ -68,6 +69,8 @@ class BranchRun:
         """The head before the run; where a run that adds nothing goes back to."""
         self.hooks = tuple(hooks)
         """What decides about this run beside the session's own rules."""
+        self.note: MergeNote | None = None
+        """What the prompt that comes next says of another branch."""
         self.tools: dict[str, RunningTool] = {}
         self.started = time.monotonic()
         self._hold: Hold | None = None
@@ -117,11 +120,13 @@ class BranchRun:
             # An earlier run broke off here; now it is answered.
             tree.update(self.tip, status="done", error=None)
             changed = (self.tip,)
+        note, self.note = self.note if message.is_prompt else None, None
         node = tree.add(
             message,
             parent=self.tip,
-            usage=facts.usage,
-            model=facts.model,
+            usage=note.usage if note else facts.usage,
+            model=note.model if note else facts.model,
+            origin=note.origin if note else None,
             stop_reason=facts.stop_reason,
             status=facts.status,
             error=facts.error,

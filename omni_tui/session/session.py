@@ -33,6 +33,7 @@ from omni_tui.session.compaction import Compacting, Compactor
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.feed import SessionStatus
 from omni_tui.session.keeping import Keeping
+from omni_tui.session.merging import MergeNote, Merging
 from omni_tui.session.options import overlay
 from omni_tui.session.partials import Partials, recover
 from omni_tui.session.resting import Resting
@@ -50,7 +51,7 @@ _OF_STATUS = frozenset((Paused, Resumed, StateChanged, TitleChanged))
 """Events after which the session as a whole may have another status or title."""
 
 
-class Session(Branching, Keeping, Compacting):
+class Session(Branching, Merging, Keeping, Compacting):
     """A branching conversation.
 
     Make one with `SessionManager.create` or `open`; alone it works too. `store=None` keeps nothing.
@@ -231,6 +232,7 @@ class Session(Branching, Keeping, Compacting):
         hooks: Sequence[Hooks] = (),
         tools: Sequence[Tool] = (),
         model: str | Model | None = None,
+        note: MergeNote | None = None,
     ) -> Run:
         if self._closed:
             raise AgentError("The session is closed.")
@@ -255,6 +257,7 @@ class Session(Branching, Keeping, Compacting):
                 self, branch, self._registry, self._home, hooks, tools, model or self.model
             )
         branch.came_from = came_from
+        branch.note = note
         if self.is_halted:
             branch.agent.halt()
             self._frozen.append(branch)

@@ -198,6 +198,22 @@ async def test_a_graft_of_one_turn_leaves_what_follows() -> None:
     await session.close()
 
 
+async def test_a_graft_takes_one_branch_of_many() -> None:
+    session = await talk("1", "2", "2b", "3", "4")
+    await session.regenerate(4)
+    await session.prompt("c")
+    await session.branch(None, "root")
+    session.graft(3, session.tree.head, upto=4)
+    assert texts(session.tree)[2:] == ["b", "2"]
+    origins = [session.tree[step].origin for step in session.tree.path[2:]]
+    assert [origin and origin.node_id for origin in origins] == [3, 4]
+    with pytest.raises(MisplacedError):
+        session.graft(3, 9, upto=8)
+    with pytest.raises(NodeNotFoundError):
+        session.graft(3, 9, upto=99)
+    await session.close()
+
+
 @pytest.mark.parametrize(("node", "onto"), [(1, 3), (2, 4), (2, None), (3, 1)])
 async def test_nothing_is_grafted_where_it_cannot_stand(node: int, onto: int | None) -> None:
     session = await talk()
