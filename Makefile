@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install check fmt lint types imports test snapshots screenshots docs run demo
+.PHONY: help install check fmt lint types imports test search snapshots screenshots docs run demo
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ imports:  ## Check which floor imports which
 
 test:  ## Run the tests
 	$(BIN)/python -m pytest -n 3 tests
+
+search:  ## Look for what breaks a property, with thirty times as many examples as the tests
+	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=search tests
 
 snapshots:  ## Take the pictures of the screens anew; look at them before you commit
 	$(BIN)/python -m pytest tests/tui --snapshot-update

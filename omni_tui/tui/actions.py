@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from omni_tui.agent.decisions import Answer
 from omni_tui.core.errors import OmniError
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
-from omni_tui.tui.branches import BranchActions
+from omni_tui.tui.joining import JoinActions
 
 if TYPE_CHECKING:
     from omni_tui.agent.events import Paused
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from omni_tui.tui.widgets.tree_pane import TreePane
 
 
-class ChatActions(BranchActions):
+class ChatActions(JoinActions):
     """The `action_*` methods of the chat screen, and what its widgets ask for."""
 
     if TYPE_CHECKING:

@@ -53,6 +53,8 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "open": "message.open",
         "alternatives": "branch.alternatives",
         "compare": "branch.compare",
+        "merge": "branch.merge",
+        "graft": "branch.graft",
         "label": "branch.label",
         "hide": "branch.prune",
         "undo": "branch.undo",

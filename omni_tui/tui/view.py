@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 from omni_tui.agent.completion import NUDGE
 from omni_tui.core.messages import Attachment, Opaque, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
+from omni_tui.session.node import How
 from omni_tui.session.runs import BranchRun
 from omni_tui.session.session import Session
 from omni_tui.session.tree import Node, Tree
@@ -32,6 +34,17 @@ UNREAD = (600, 6)
 
 LONG_PROMPT = 50_000
 """Bytes of a stored prompt from which it probably holds a file."""
+
+ORIGINS: Mapping[How, str] = MappingProxyType(
+    {
+        "edit": "reworded by you",
+        "graft": "copied from another branch",
+        "merge": "of another branch",
+        "fork": "copied from another session",
+        "import": "imported",
+    }
+)
+"""What a heading says of words that were first said elsewhere."""
 
 
 class SessionView:
@@ -96,6 +109,7 @@ class SessionView:
             key=node.id,
             role="user",
             name="auto" if node.message.text == NUDGE else "you",
+            meta=origin_of(self.session.tree, node),
             position=self._position(node),
             parts=(*parts, *self._ending(node)),
         )
@@ -173,12 +187,12 @@ class SessionView:
             usage += each.usage or Usage()
             duration += each.duration_ms or 0
             each = self._after(each)
-        parts = [seconds(duration)] if duration else []
+        parts = [origin_of(self.session.tree, node), seconds(duration) if duration else ""]
         if usage.output:
             parts.append(f"{count(usage.output)} tok")
         if usage.cost:
             parts.append(f"${usage.cost:.3f}")
-        return " · ".join(parts)
+        return " · ".join(filter(None, parts))
 
     def _ending(self, node: Node) -> list[Part]:
         """What to say under the last message of the path."""
@@ -250,6 +264,20 @@ def summary_entry(session: Session, summary: Node) -> Entry:
         summary.message.text,
     )
     return Entry(key=summary.id, role="assistant", name="", parts=(row,))
+
+
+def origin_of(tree: Tree, node: Node) -> str:
+    """Where the words of a message came from, if they were not said here first.
+
+    Of messages copied together, the first one tells.
+    """
+    if node.origin is None:
+        return ""
+    how = node.origin.how
+    above = None if node.parent_id is None else tree.nodes[node.parent_id].origin
+    if how in ("graft", "fork", "import") and above is not None and above.how == how:
+        return ""
+    return ORIGINS[how]
 
 
 def is_writing(run: BranchRun) -> bool:

@@ -77,7 +77,7 @@ class DemoProvider:
     def _answer(self, request: Request, prompt: str) -> Sequence[Piece]:
         tools = {tool.name for tool in request.tools}
         if (record := RECORD.search(prompt)) is not None:
-            return _sum_up(record[1])
+            return _sum_up(request, record[1])
         if COMPLETE in tools:
             return _work_on(request, tools)
         for pattern, tool, reply in _SKILLS:
@@ -119,15 +119,12 @@ def _work_on(request: Request, tools: set[str]) -> Sequence[Piece]:
     return [Say("Nothing more is to be done."), Call(COMPLETE, {"result": TASK_RESULT})]
 
 
-def _sum_up(record: str) -> Sequence[Piece]:
+def _sum_up(request: Request, record: str) -> Sequence[Piece]:
+    first = re.search(r"^The first line is: (.+)", request.system or "", re.MULTILINE)
     asked = re.findall(r"^\[user\]\n  (.{1,100})", record, re.MULTILINE)[-20:]
+    told = "A script understands nothing of it, but it can tell what the user asked:"
     lines = "\n".join(f"- {line}" for line in asked)
-    return [
-        Say(
-            "Summary of the conversation so far:\n\nA script understands nothing of it, but it can"
-            f" tell what the user asked:\n\n{lines}"
-        )
-    ]
+    return [Say("\n\n".join([*(first.groups() if first else ()), told, lines]))]
 
 
 def _fail(match: re.Match[str]) -> Sequence[Piece]:
