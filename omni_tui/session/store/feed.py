@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -30,6 +30,7 @@ class StoreChange(msgspec.Struct, frozen=True):
     """The store that did it: a name of its own for as long as it is open; `None` for a `resync`."""
 
 
+@runtime_checkable
 class ChangeFeed(Protocol):
     """A store that tells of what others commit."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ from omni_tui.core.safe_text import safe_line
 from omni_tui.session.manager import SessionManager
 from omni_tui.session.store.base import SessionSummary
 from omni_tui.session.store.favourites import favourites_of
+from omni_tui.session.store.feed import ChangeFeed
 from omni_tui.tui.dialogs.confirm import ConfirmDialog
 from omni_tui.tui.dialogs.text import TextDialog
 from omni_tui.tui.watch import News, SessionWatch
@@ -95,6 +97,15 @@ class SessionsScreen(ModalScreen[str | None]):
     async def on_mount(self) -> None:
         self._watch.on_change = self._changed
         await self._load()
+        if isinstance(store := self._manager.store, ChangeFeed):
+            self.run_worker(self._follow(store), group="feed")
+
+    async def _follow(self, store: ChangeFeed) -> None:
+        """Read anew what other machines change, where the store tells of it."""
+        with suppress(StoreError):  # the list says so itself when it cannot be read
+            async with store.changes() as changes:
+                async for _ in changes:
+                    self._changed()
 
     def on_unmount(self) -> None:
         self._watch.on_change = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from textual.widgets import Input, OptionList
 from omni_tui.llm.providers.scripted import Call, Reply, Say, Wait
 from omni_tui.session.store.base import SessionRecord
 from omni_tui.session.store.favourites import favourites_of
+from omni_tui.session.store.feed import Inbox, StoreChange
 from omni_tui.session.store.jsonl import JSONLStore
+from omni_tui.session.store.memory import MemoryStore
 from omni_tui.tui.dialogs.confirm import ConfirmDialog
 from omni_tui.tui.screens.chat import ChatScreen
 from omni_tui.tui.screens.sessions import SessionsScreen
@@ -190,3 +194,39 @@ async def test_a_fork_says_where_it_came_from() -> None:
         await app.manager.delete(origin)
         await listed(pilot, 1)
         assert row_with(pilot, "(fork)").startswith("● Mountains (fork)  fork")
+
+
+class SharedStore(MemoryStore):
+    """One of a store that several machines share: it tells what another one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inboxes: list[Inbox] = []
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[StoreChange]]:
+        inbox = Inbox()
+        self.inboxes.append(inbox)
+        try:
+            yield inbox
+        finally:
+            self.inboxes.remove(inbox)
+
+
+async def test_what_another_machine_does_is_seen_while_the_list_is_open() -> None:
+    app = shown_app(["one"])
+    store = app.manager.store = SharedStore()
+    await store.create(SessionRecord(id="a", title="Ours"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await chat_is_up(pilot)
+        await press_to(pilot, SessionsScreen, "ctrl+s")
+        await until(pilot, lambda: "Ours" in text(pilot) and bool(store.inboxes))
+        await store.create(SessionRecord(id="b", title="Theirs"))
+        assert "Theirs" not in text(pilot)
+        store.inboxes[0].put(StoreChange("created", "b", "another"))
+        await until(pilot, lambda: "Theirs" in text(pilot))
+        await store.delete("a")
+        store.inboxes[0].put(StoreChange("resync"))
+        await until(pilot, lambda: "Ours" not in text(pilot))
+        await press_to(pilot, ChatScreen, "escape")
+        await until(pilot, lambda: not store.inboxes)
