@@ -77,6 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("approval.next", ("shift+tab",), "mode", "Take the next approval mode."),
     Action("approval.choose", (), "permissions", "Choose what runs unasked, and see the rules."),
     Action("run.interrupt", ("escape",), "stop", "Stop the run of this branch; keep what it said."),
+    Action("run.stop", (), "stop all", "Stop every run of this session; keep what they said."),
     Action("run.again", ("ctrl+r",), "try again", "Ask the last question again."),
     Action("run.halt", (), "halt", "Let the turns under way end, and begin nothing new."),
     Action("run.unhalt", (), "go on", "After a halt, begin again."),

@@ -124,6 +124,7 @@ class BranchRun:
         node = tree.add(
             message,
             parent=self.tip,
+            follow=self.session.leads(self),
             usage=note.usage if note else facts.usage,
             model=note.model if note else facts.model,
             origin=note.origin if note else None,
@@ -147,7 +148,8 @@ class BranchRun:
             return
         if self.tip == self.start and tree.children(self.tip):
             # A reply stands here already: a new one that never came leaves no mark.
-            if tree.head == self.tip:
+            others = [run for run in self.session.runs_at(self.tip) if run is not self]
+            if tree.head == self.tip and not others:
                 tree.navigate(self.came_from)
             self.session.tree_changed()
             return

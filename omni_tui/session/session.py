@@ -33,6 +33,7 @@ from omni_tui.session.compaction import Compacting, Compactor
 from omni_tui.session.events import TitleChanged, TreeChanged
 from omni_tui.session.feed import SessionStatus
 from omni_tui.session.keeping import Keeping
+from omni_tui.session.looking import Looking
 from omni_tui.session.merging import MergeNote, Merging
 from omni_tui.session.options import overlay
 from omni_tui.session.partials import Partials, recover
@@ -51,7 +52,7 @@ _OF_STATUS = frozenset((Paused, Resumed, StateChanged, TitleChanged))
 """Events after which the session as a whole may have another status or title."""
 
 
-class Session(Branching, Merging, Keeping, Compacting):
+class Session(Branching, Merging, Looking, Keeping, Compacting):
     """A branching conversation.
 
     Make one with `SessionManager.create` or `open`; alone it works too. `store=None` keeps nothing.
@@ -210,19 +211,6 @@ class Session(Branching, Merging, Keeping, Compacting):
                 branch.agent.unhalt()
             self.publish(StateChanged(fields=("halted",)))
 
-    @property
-    def active_run(self) -> BranchRun | None:
-        """The run that grows the branch now in view; the newest if there are several."""
-        return self.run_at(self.tree.head)
-
-    def run_at(self, node_id: int | None) -> BranchRun | None:
-        """The run whose tip is this node."""
-        found = None
-        for branch in self.runs.values():
-            if branch.tip == node_id:
-                found = branch
-        return found
-
     def _start(
         self,
         tip: int | None,
@@ -249,6 +237,8 @@ class Session(Branching, Merging, Keeping, Compacting):
         blocks = None if content is None else as_blocks(content)
         self._require_readable(blocks or (), model)
         came_from = self.tree.head
+        if is_shared and came_from == tip and (beside := self.runs_at(tip)):
+            came_from = beside[0].came_from  # where a person was before the first of them
         is_plain = content is not None and not (hooks or tools or model)
         branch = self._resting.take(tip, self) if is_plain and tip is not None else None
         if branch is None:
@@ -307,19 +297,6 @@ class Session(Branching, Merging, Keeping, Compacting):
         """Let a task come to its end before the session is closed."""
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-    # Moving about
-
-    def navigate(self, node_id: int | None) -> None:
-        """Look at the branch that holds this node, on the tip last used there.
-
-        Never refused, and never stops a run. `None` clears the path: the next prompt is a new root.
-        """
-        if node_id is None:
-            self.tree.navigate(None)
-        else:
-            self.tree.switch(node_id)
-        self.tree_changed()
 
     # Telling
 

@@ -9,6 +9,7 @@ from omni_tui.agent.decisions import Answer
 from omni_tui.core.errors import OmniError
 from omni_tui.tui.answers import Allow, ApprovalResult, Later, Stop, Visit
 from omni_tui.tui.joining import JoinActions
+from omni_tui.tui.view import LIVE, versions
 
 if TYPE_CHECKING:
     from omni_tui.agent.events import Paused
@@ -58,7 +59,7 @@ class ChatActions(JoinActions):
             pass
         elif self.focused is self.tree_pane:
             self.action_composer_focus()
-        elif self.session.active_run is not None and self.session.cancel():
+        elif self._stop_active():
             pass
         elif self.focused is self.composer and self.view.keys:
             self.transcript.focus()
@@ -66,6 +67,22 @@ class ChatActions(JoinActions):
             self.action_tree_focus()
         else:
             self.composer.focus()
+
+    def _stop_active(self) -> bool:
+        """Stop the run in view; whether there was one."""
+        run = self.session.active_run
+        if run is None or not self.session.cancel(run.run.id):
+            return False
+        beside = [each for each in self.session.runs_at(run.tip) if each is not run]
+        if beside:
+            self._say(f"{len(beside)} more at work on this · /stop stops all")
+        return True
+
+    def action_run_stop(self) -> None:
+        """Stop every run of the session."""
+        stopped = sum(self.session.cancel(run_id) for run_id in list(self.session.runs))
+        runs = "1 run" if stopped == 1 else f"{stopped} runs"
+        self._say(f"{runs} stopped" if stopped else "nothing is running")
 
     def action_run_halt(self) -> None:
         self.session.halt()
@@ -86,7 +103,7 @@ class ChatActions(JoinActions):
         if selected:
             self.app.copy_to_clipboard(selected)
             self._say("copied")
-        elif self.session.active_run is not None and self.session.cancel():
+        elif self._stop_active():
             pass
         elif self.composer.text:
             self.composer.write("")
@@ -205,6 +222,12 @@ class ChatActions(JoinActions):
 
     def _step_sibling(self, step: int) -> None:
         """Walk the versions of the message; where it has none, of its answer, then its question."""
+        run = self.view.run if LIVE in self.view.keys else None
+        if run is not None and self.transcript.cursor_key in (None, LIVE):
+            beside = versions(self.session, run.tip, "assistant")
+            if len(beside) > 1:
+                self._show_version(beside, beside.index(run.run.id) + step)
+                return
         chosen = self._chosen()
         if chosen is None:
             return
@@ -213,16 +236,33 @@ class ChatActions(JoinActions):
         answer = [node_id for node_id in tree.path if tree[node_id].parent_id == prompt.id]
         own = [] if chosen.kind == "prompt" else [*answer, prompt.id]
         for node in (tree[node_id] for node_id in (chosen.id, *own)):
-            beside = [id for id in tree.children(node.parent_id) if tree[id].role == node.role]
+            beside = versions(self.session, node.parent_id, node.role)
             if len(beside) > 1:
                 self._show_version(beside, beside.index(node.id) + step)
                 return
 
-    def _show_version(self, versions: Sequence[int], place: int) -> None:
-        if 0 <= place < len(versions):
-            self.switch_to(versions[place], keep_focus=True)
-            self.transcript.cursor_key = versions[place]
-            self.transcript.scroll_to_entry(versions[place])
+    def _show_version(self, beside: Sequence[int | str], place: int) -> None:
+        if not 0 <= place < len(beside):
+            return
+        wanted = beside[place]
+        if isinstance(wanted, str):
+            self._show_run(wanted)
+            return
+        self.switch_to(wanted, keep_focus=True)
+        self.transcript.cursor_key = wanted
+        self.transcript.scroll_to_entry(wanted)
+
+    def _show_run(self, run_id: str) -> None:
+        """Look at a reply that is still being written."""
+        if self.editing is None:
+            self.keep_draft()
+        self.editing = self.preview = None
+        self.session.follow(run_id)
+        self.refresh_conversation()
+        self.take_up_draft()
+        self.transcript.cursor_key = LIVE
+        self.transcript.action_go_end()
+        self.ask_if_needed()
 
     def action_message_copy(self) -> None:
         """Copy the message as Markdown."""

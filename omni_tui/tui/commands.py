@@ -43,6 +43,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "debug": "view.events",
         "edit": "message.edit",
         "again": "run.again",
+        "stop": "run.stop",
         "permissions": "approval.choose",
         "halt": "run.halt",
         "unhalt": "run.unhalt",

@@ -7,7 +7,7 @@ from itertools import groupby
 from types import MappingProxyType
 
 from omni_tui.agent.completion import NUDGE
-from omni_tui.core.messages import Attachment, Opaque, Text, Thinking, ToolResult, ToolUse
+from omni_tui.core.messages import Attachment, Opaque, Role, Text, Thinking, ToolResult, ToolUse
 from omni_tui.core.safe_text import safe_line
 from omni_tui.core.usage import Usage
 from omni_tui.session.node import How
@@ -96,7 +96,9 @@ class SessionView:
         run = self.run
         assert run is not None
         name = short_model(str(run.agent.model)) if self._is_first(None) else ""
-        return Entry(key=LIVE, role="assistant", name=name, live=True)
+        found = versions(self.session, run.tip, "assistant")
+        position = (found.index(run.run.id) + 1, len(found)) if len(found) > 1 else None
+        return Entry(key=LIVE, role="assistant", name=name, position=position, live=True)
 
     def _prompt(self, node: Node) -> Entry:
         parts: list[Part] = []
@@ -172,12 +174,8 @@ class SessionView:
         return node is not None and len(tree.children(before)) > 1
 
     def _position(self, node: Node) -> tuple[int, int] | None:
-        siblings = [
-            child
-            for child in self.session.tree.children(node.parent_id)
-            if self.session.tree.nodes[child].role == node.role
-        ]
-        return (siblings.index(node.id) + 1, len(siblings)) if len(siblings) > 1 else None
+        found = versions(self.session, node.parent_id, node.role)
+        return (found.index(node.id) + 1, len(found)) if len(found) > 1 else None
 
     def _meta(self, node: Node) -> str:
         """What the answer of this turn took, all its steps together."""
@@ -241,6 +239,18 @@ class SessionView:
         beside = [*tree.siblings(prompt.id)]
         beside += [child for child in tree.children(prompt.id) if child not in first]
         return sum(1 + tree.descendants(node_id) for node_id in beside) if first else 0
+
+
+def versions(session: Session, parent: int | None, role: Role) -> list[int | str]:
+    """What stands beside each other under a node: messages, then replies still being written.
+
+    Messages are told by the ids of their nodes, those being written by the ids of their runs.
+    """
+    tree = session.tree
+    found: list[int | str] = [id for id in tree.children(parent) if tree.nodes[id].role == role]
+    if role == "assistant":
+        found += [run.run.id for run in session.runs_at(parent) if is_writing(run)]
+    return found
 
 
 def with_summaries(tree: Tree, path: Sequence[int]) -> list[int]:

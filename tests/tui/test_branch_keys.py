@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from screen_app import app_of, chat_is_up, press, say, shown_app, until
+from screen_app import app_of, chat_is_up, press, say, shown_app, text, until
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import TextArea
@@ -49,6 +49,68 @@ async def test_several_replies_are_written_at_once_and_walked_with_the_arrows() 
         before = app.session.tree.head
         await press(pilot, "left")
         assert app.session.tree.head != before
+
+
+async def test_replies_that_are_written_at_once_are_looked_at_one_by_one() -> None:
+    gates = [asyncio.Event() for _ in range(3)]
+    others: list[Reply] = [
+        [f"begun {number}", Wait(until=gate), f"ended {number}"]
+        for number, gate in enumerate(gates)
+    ]
+    app = shown_app(["one", *others])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await chat_is_up(pilot)
+        await say(pilot, "Name it")
+        await press(pilot, "escape", "R")
+        await write(pilot, "3")
+        await until(pilot, lambda: "begun 2" in text(pilot))
+        assert "‹ 4/4 ›" in text(pilot)
+        assert "s · 3 of 3 · esc stops" in text(pilot)
+        for number, place in ((1, 3), (0, 2)):
+            await pilot.press("left")
+            await until(pilot, lambda now=number: f"begun {now}" in text(pilot))  # type: ignore[misc]
+            assert f"‹ {place}/4 ›" in text(pilot)
+            assert "begun 2" not in text(pilot)
+        await pilot.press("right")
+        await until(pilot, lambda: "begun 1" in text(pilot))
+        gates[2].set()  # another one ends: what is looked at stays in view
+        await until(pilot, lambda: len(app.session.runs) == 2)
+        await pilot.pause()
+        assert "begun 1" in text(pilot)
+        assert "ended 2" not in text(pilot)
+        assert "‹ 4/4 ›" in text(pilot)  # those that are whole come first
+        gates[1].set()
+        await until(pilot, lambda: "ended 1" in text(pilot))
+        assert texts(app.session.tree) == ["Name it", "begun 1\n\nended 1"]
+        await pilot.press("right")
+        await until(pilot, lambda: "begun 0" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.session.runs)
+        assert "begun 0" in text(pilot)
+        await pilot.press("left")
+        await until(pilot, lambda: "ended 1" in text(pilot))
+
+
+async def test_escape_stops_one_of_several_and_a_command_all() -> None:
+    others: list[Reply] = [[f"begun {number}", Wait(60)] for number in range(3)]
+    app = shown_app(["one", *others])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await chat_is_up(pilot)
+        await say(pilot, "Name it")
+        await press(pilot, "escape", "R")
+        await write(pilot, "3")
+        await until(pilot, lambda: "begun 2" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.session.runs) == 2)
+        assert any("2 more at work" in note.message for note in app._notifications)
+        app.chat.composer.write("/stop")
+        app.chat.composer.focus()
+        await press(pilot, "enter")
+        await until(pilot, lambda: not app.session.runs)
+        assert any("2 runs stopped" in note.message for note in app._notifications)
+        assert len(app.session.tree.children(1)) == 4
+        await say(pilot, "/stop")
+        assert any("nothing is running" in note.message for note in app._notifications)
 
 
 async def test_models_are_named_and_one_that_is_not_there_is_told() -> None:

@@ -240,7 +240,9 @@ class ChatScreen(FindActions, ContextActions, TaskActions, ChatActions, Screen[N
             right.append(Piece(" ? waits for you · enter answers ", "warn"))
         elif run is not None:
             waited = int(time.monotonic() - run.started)
-            doing = f" ◐ {waited} s · esc stops "
+            beside = session.runs_at(run.tip)
+            which = f" · {beside.index(run) + 1} of {len(beside)}" if len(beside) > 1 else ""
+            doing = f" ◐ {waited} s{which} · esc stops "
             if self._retry is not None:
                 left_over = max(0, round(self._retry[0] - time.monotonic()))
                 doing = f" retrying in {left_over} s ({self._retry[1].attempt}) · esc stops "
