@@ -72,15 +72,19 @@ class Loop:
                     facts["outcome"] = end or "completed"
             return end
         except asyncio.CancelledError:
-            if task := asyncio.current_task():
-                task.uncancel()
-            return await self._broken(
-                "cancelled", CancelledRequestError("The run was cancelled.", phase="running")
-            )
+            return await self._cancelled()
         except Exception as error:
+            if _is_cancelled():
+                return await self._cancelled()
             if not isinstance(error, OmniError):
                 log.exception("the loop of run %s failed", self.run.id)
             return await self._broken("error", _typed(error))
+
+    async def _cancelled(self) -> Outcome:
+        if task := asyncio.current_task():
+            task.uncancel()
+        error = CancelledRequestError("The run was cancelled.", phase="running")
+        return await self._broken("cancelled", error)
 
     async def _one(self) -> Outcome | None:
         """One turn and the decision about it: the outcome of the run, or `None` to go on."""
@@ -102,6 +106,8 @@ class Loop:
                 outcome = await turn.steps()
                 break
             except Exception as error:
+                if _is_cancelled():  # what a cancel broke on its way out is no failure of its own
+                    raise asyncio.CancelledError from error
                 if not isinstance(error, OmniError):
                     log.exception("a turn of run %s failed", self.run.id)
                 problem = _typed(error)
@@ -230,3 +236,9 @@ def _typed(error: Exception) -> OmniError:
     if isinstance(error, OmniError):
         return error
     return AgentError(f"{type(error).__name__}: {error}")
+
+
+def _is_cancelled() -> bool:
+    """Whether the task was cancelled, also where something on the way hid it by failing."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from omni_tui.agent.events import RunCancelled
 from omni_tui.agent.run import Run
 from omni_tui.core.errors import AgentRunError, OverloadedError
 from omni_tui.core.messages import Message, Text
-from omni_tui.core.stream import StreamEvent, TextDelta, TextStart
+from omni_tui.core.stream import Failed, StreamEvent, TextDelta, TextStart
 from omni_tui.llm.providers.base import Model, Request
 from omni_tui.llm.providers.scripted import (
     Call,
@@ -124,6 +125,40 @@ async def test_a_finished_call_of_a_step_that_never_ended_is_not_kept() -> None:
     assert agent.messages[-1].content == (Text(text="I look."),)
     assert recorder.ran == []
     await agent.close()
+
+
+class FailsToClose(HalfABlock):
+    """A provider whose connection cannot be closed in order."""
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        yield TextStart(index=0)
+        yield TextDelta(index=0, text="I was ab")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("the connection is gone")
+
+
+class TellsOfIt(HalfABlock):
+    """A provider that takes a cancel for a fault of its connection."""
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        yield TextStart(index=0)
+        yield TextDelta(index=0, text="I was ab")
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        yield Failed(error=OverloadedError("gone"))
+
+
+@pytest.mark.parametrize("provider", [FailsToClose, TellsOfIt])
+async def test_what_a_cancel_breaks_on_its_way_is_no_failure(provider: type[HalfABlock]) -> None:
+    agent = Agent(model=Model(provider(), "model"), keep_partial=True)
+    async with agent:
+        run = agent.prompt("Hi")
+        await until(run, "text_delta")
+        events = await cancelled(run)
+        assert "error" not in " ".join(events)
+        assert agent.messages[-1].text == "I was ab"
 
 
 async def test_cancel_before_the_first_word_keeps_just_the_prompt() -> None:

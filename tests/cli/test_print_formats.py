@@ -205,7 +205,10 @@ def test_a_line_is_out_as_soon_as_its_event_came(home: Path, tmp_path: Path, ser
         assert process.poll() is None
         os.kill(process.pid, signal.SIGTERM)
         rest = [json.loads(line)["payload"] for line in process.stdout]
-        assert process.wait(20) == 143
+        assert process.stderr is not None
+        said = process.stderr.read()
+        error = rest[-1]["error"]["type"]
+        assert (process.wait(20), error, said) == (143, "CancelledRequestError", "")
     assert rest[-1]["outcome"] == "cancelled"
     assert rest[-1]["exit_code"] == 143
     assert rest[-1]["text"] == "Mount Fuji."
