@@ -31,7 +31,7 @@ imports:  ## Check which floor imports which
 	$(BIN)/lint-imports
 
 test:  ## Run the tests
-	$(BIN)/python -m pytest -n 3 tests
+	$(BIN)/python -m pytest -n 4 tests
 
 search:  ## Look for what breaks a property, with thirty times as many examples as the tests
 	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=search tests

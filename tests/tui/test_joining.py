@@ -25,6 +25,7 @@ from textual.widgets import TextArea
 
 from omni_tui.agent.summary import REPORT_LINE
 from omni_tui.core.errors import AuthError
+from omni_tui.core.messages import Message
 from omni_tui.core.safe_text import safe
 from omni_tui.llm.providers.base import Request
 from omni_tui.llm.providers.scripted import Fail, Reply, Wait
@@ -44,7 +45,7 @@ class Model:
     def __init__(self, note: Reply = NOTE) -> None:
         self.note = note
         self.told: list[str] = []
-        self.asked = 0
+        self.asked = 4
 
     def __call__(self, request: Request) -> Reply:
         if "<record>" in request.messages[-1].text:
@@ -63,17 +64,22 @@ def notices(app: ShownApp) -> str:
 
 
 async def two_branches(pilot: Pilot[None]) -> None:
-    """`Where`, then on one branch `Why` and `When`, and on the one in view `Who`."""
-    app = app_of(pilot)
+    """`Which`, then on one branch `Why` and `Since when`, and on the one in view `Who`."""
     await chat_is_up(pilot)
-    await say(pilot, "Which mountains has nobody climbed?")
-    await say(pilot, "Why is the first one closed?")
-    await say(pilot, "Since when?")
-    app.session.navigate(2)
-    app.session.tree.navigate(2)
-    app.chat.refresh_conversation()
-    await say(pilot, "Who tried the others?")
-    assert texts(app.session.tree)[2:] == ["Who tried the others?", "reply 4"]
+    chat = app_of(pilot).chat
+    tree = chat.session.tree
+    talk = [
+        (None, "Which mountains has nobody climbed?"),
+        (2, "Why is the first one closed?"),
+        (4, "Since when?"),
+        (2, "Who tried the others?"),
+    ]
+    for number, (parent, words) in enumerate(talk, 1):
+        prompt = tree.add(Message.user(words), parent=parent)
+        reply = tree.add(Message.assistant(f"reply {number}"), parent=prompt.id, model="demo/chat")
+    tree.navigate(reply.id)
+    chat.refresh_conversation(fresh=True)
+    await pilot.pause()
 
 
 async def go_to(pilot: Pilot[None], node_id: int) -> None:
@@ -210,15 +216,10 @@ async def test_a_message_of_this_branch_cannot_come_from_elsewhere(key: str) -> 
 
 @pytest.mark.parametrize("key", ["m", "p"])
 async def test_a_branch_that_is_being_answered_takes_nothing(key: str) -> None:
-    replies: list[Reply] = ["1", "2", "3", "4", ["half", Wait(60)]]
+    replies: list[Reply] = [["half", Wait(60)]]
     app = shown_app(replies)
     async with app.run_test(size=(120, 36)) as pilot:
-        await chat_is_up(pilot)
-        for question in "ABC":
-            await say(pilot, question)
-        app.session.tree.navigate(2)
-        app.chat.refresh_conversation()
-        await say(pilot, "D")
+        await two_branches(pilot)
         app.chat.composer.write("E")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.session.tree) == 9)
@@ -266,10 +267,10 @@ async def test_another_answer_to_the_same_question_is_copied_with_it() -> None:
         await say(pilot, "A")
         await press(pilot, "escape", "r")
         await until(pilot, lambda: not app.session.runs and len(app.session.tree) == 3)
-        assert texts(app.session.tree) == ["A", "reply 2"]
+        assert texts(app.session.tree) == ["A", "reply 6"]
         await go_to(pilot, 2)
         await press(pilot, "p")
-        assert texts(app.session.tree) == ["A", "reply 2", "A", "reply 1"]
+        assert texts(app.session.tree) == ["A", "reply 6", "A", "reply 5"]
 
 
 async def test_both_are_commands_too() -> None:
