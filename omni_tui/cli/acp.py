@@ -13,9 +13,9 @@ from typing import IO, TextIO
 
 from omni_tui.cli.arguments import Parser, add_running_options
 from omni_tui.cli.exit_codes import DONE, HANGUP, INTERRUPTED, TERMINATED
+from omni_tui.cli.output import tell
 from omni_tui.cli.setup import read_ground
 from omni_tui.core.errors import ConfigError
-from omni_tui.core.safe_text import safe
 from omni_tui.session.store.opening import open_store
 
 _SIGNALS = ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED), (signal.SIGHUP, HANGUP))
@@ -55,7 +55,7 @@ async def run(arguments: argparse.Namespace) -> int:
         async with open_lines(*_take_pipes()) as lines:
             no_key = ["no API key found, so new sessions use the demo model, a script"]
             for notice in (*ground.settings.notices, *(no_key if ground.model is None else ())):
-                print(f"omni-tui: {safe(notice)}", file=sys.stderr)
+                tell(notice)
             serving = asyncio.create_task(serve(manager, ground, lines), name="acp")
             return await _until_stopped(serving)
 

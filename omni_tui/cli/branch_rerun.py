@@ -17,8 +17,9 @@ from omni_tui.cli.exit_codes import (
     TOOL_DENIED,
     exit_code,
 )
+from omni_tui.cli.output import tell
 from omni_tui.cli.setup import read_ground
-from omni_tui.cli.unattended import Unattended, tell
+from omni_tui.cli.unattended import Unattended
 from omni_tui.core.errors import AgentRunError, NotFoundError, OmniError
 from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.providers.base import Model

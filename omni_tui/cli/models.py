@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from omni_tui.cli.arguments import Parser
 from omni_tui.cli.exit_codes import DONE
+from omni_tui.cli.output import print_json, tell
 from omni_tui.config.paths import find_paths
 from omni_tui.config.providers import make_registry
 from omni_tui.config.settings import load_settings
-from omni_tui.core.safe_text import safe, safe_line
+from omni_tui.core.safe_text import safe_line
 from omni_tui.llm.backends import ACP, BACKENDS
 from omni_tui.llm.model_info import ModelInfo, count_of, prices_of
 from omni_tui.llm.models import DEMO, ProviderRegistry
@@ -51,13 +51,13 @@ async def run(arguments: argparse.Namespace) -> int:
     """List, or refresh; raises `CatalogError`, `ConfigError` or `UnknownModelError`."""
     settings = load_settings()
     for notice in settings.notices:
-        print(f"omni-tui: {safe(notice)}", file=sys.stderr)
+        tell(notice)
     async with make_registry(settings, find_paths()) as registry:
         if arguments.action == "refresh":
             return await _refresh(registry, as_json=arguments.json)
         offers = await _found(registry, arguments)
     if arguments.json:
-        print(json.dumps([_row(offer) for offer in offers], indent=2))
+        print_json([_row(offer) for offer in offers])
     else:
         for line in table(registry, offers):
             print(line)
@@ -79,10 +79,9 @@ async def _found(registry: ProviderRegistry, arguments: argparse.Namespace) -> l
     if arguments.provider is None:
         offers = await find_offers(registry, everything=arguments.all)
         if not any(offer.ready and offer.info.provider != DEMO for offer in offers):
-            print(
-                "omni-tui: no API key found and no local server answers; "
-                "`omni-tui models --all` shows what each provider needs",
-                file=sys.stderr,
+            tell(
+                "no API key found and no local server answers; "
+                "`omni-tui models --all` shows what each provider needs"
             )
         return offers
     name = ALIASES.get(arguments.provider, arguments.provider)
@@ -91,16 +90,15 @@ async def _found(registry: ProviderRegistry, arguments: argparse.Namespace) -> l
         known = [Offer(info=info, ready=False) for info in registry.catalog.list(name)]
         if not known:
             registry.get(name)  # raises, with the name that was meant
-        print(
-            f"omni-tui: to use {safe_line(name)}, add [providers.{safe_line(name)}] with its "
-            "base_url to config.toml",
-            file=sys.stderr,
+        tell(
+            f"to use {safe_line(name)}, add [providers.{safe_line(name)}] with its "
+            "base_url to config.toml"
         )
     else:
         everything = await find_offers(registry, everything=True)
         known = [offer for offer in everything if offer.info.provider == name]
         if name != DEMO and not any(offer.ready for offer in known):
-            print(f"omni-tui: {safe_line(name)} needs {_needs(registry, name)}", file=sys.stderr)
+            tell(f"{safe_line(name)} needs {_needs(registry, name)}")
     return [offer for offer in known if arguments.all or offer.info.tools is not False]
 
 

@@ -1,4 +1,4 @@
-"""Where a command writes what it makes: standard output, or a file that is there whole or not."""
+"""Where a command writes what it makes, and what it has to say to a person beside that."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from pathlib import Path
 import msgspec
 
 from omni_tui.core.errors import ConfigError
+from omni_tui.core.safe_text import safe
 
 
 def has_colour() -> bool:
     """Whether standard output is a terminal that shows colours, and nobody asked for none."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not is_plain
+
+
+def tell(words: str) -> None:
+    """One line for a person, on standard error."""
+    print(f"omni-tui: {safe(words)}", file=sys.stderr)
 
 
 def print_json(value: object) -> None:

@@ -14,9 +14,10 @@ from omni_tui.cli.exit_codes import (
     TOOL_DENIED,
     exit_code,
 )
+from omni_tui.cli.output import tell
 from omni_tui.cli.reports import Format, Report, Result, Tokens, report
 from omni_tui.cli.setup import Start
-from omni_tui.cli.unattended import Unattended, tell
+from omni_tui.cli.unattended import Unattended
 from omni_tui.core.errors import OmniError, OutputError
 from omni_tui.core.stream import Response
 from omni_tui.core.usage import Usage

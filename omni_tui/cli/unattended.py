@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 
 from omni_tui.agent.decisions import Provide, Reject
 from omni_tui.agent.events import Event, Paused, Retrying
 from omni_tui.agent.run import Run
 from omni_tui.cli.exit_codes import INTERRUPTED, TERMINATED
-from omni_tui.core.safe_text import safe
+from omni_tui.cli.output import tell
 from omni_tui.session.session import Session
 
 NOBODY = "nobody is there to ask: the run is not interactive"
@@ -64,8 +63,3 @@ class Unattended:
             f"{', '.join(self.denied)} was not allowed; "
             "--approval-mode auto-edit or yolo, or an allow rule, would let it run"
         )
-
-
-def tell(words: str) -> None:
-    """One line for a person, on standard error."""
-    print(f"omni-tui: {safe(words)}", file=sys.stderr)

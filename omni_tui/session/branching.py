@@ -216,23 +216,13 @@ class Branching:
         return self.tree[first]
 
     def _copied(self, node_id: int, deep: bool, upto: int | None) -> list[Node]:
-        if upto is not None:
-            path = self.tree.path_to(upto)
-            if node_id not in path:
-                raise MisplacedError(
-                    f"Node {upto} does not come after node {node_id}.", node_id=upto
-                )
-            return [self.tree[step] for step in path[path.index(node_id) :]]
-        return [*self.tree.subtree(node_id)] if deep else self._rest_of_turn(node_id)
-
-    def _rest_of_turn(self, node_id: int) -> list[Node]:
-        nodes = [self.tree[node_id]]
-        while nodes[-1].kind != "reply":
-            children = self.tree.children(nodes[-1].id)
-            if not children:
-                break
-            nodes.append(self.tree[self.tree.cursors.get(nodes[-1].id, children[-1])])
-        return nodes
+        if deep and upto is None:
+            return [*self.tree.subtree(node_id)]
+        last = self.tree.end_of_turn(node_id) if upto is None else upto
+        path = self.tree.path_to(last)
+        if node_id not in path:
+            raise MisplacedError(f"Node {last} does not come after node {node_id}.", node_id=last)
+        return [self.tree[step] for step in path[path.index(node_id) :]]
 
     def _require_fit(self, node: Node, onto: int | None) -> None:
         above = None if onto is None else self.tree[onto]

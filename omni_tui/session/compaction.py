@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ from msgspec import structs
 
 from omni_tui.agent.context import Draft, View, window_of
 from omni_tui.agent.events import StateChanged
-from omni_tui.agent.summary import GROWTH, summarize, turns_to_cover
+from omni_tui.agent.summary import CONDENSE, GROWTH, Brief, Summary, summarize, turns_to_cover
 from omni_tui.agent.truncation import Truncate
 from omni_tui.core.errors import AgentError, ContextLengthError, OmniError
 from omni_tui.core.messages import Message
 from omni_tui.llm.backends import LoopOwner
 from omni_tui.llm.models import ProviderRegistry
+from omni_tui.llm.providers.base import Model
 from omni_tui.llm.tokens import UNKNOWN_WINDOW
 from omni_tui.session.context import ContextUse, Meter, covered
 from omni_tui.session.events import Compacted, CompactionFailed
@@ -157,20 +159,32 @@ class Compactor:
         del self._tasks[covers]
         self._session.publish(StateChanged(fields=("compacting",)))
 
+    @property
+    def writer(self) -> Model:
+        """Who writes summaries; raises `UnknownModelError` when there is no such model."""
+        return self._registry.resolve(self._session.setup.context.model or self._session.model)
+
+    async def sum_up(
+        self, messages: Sequence[Message], previous: Message | None, brief: Brief = CONDENSE
+    ) -> Summary:
+        """Have messages, and an earlier summary, summed up; raises as `summarize` does."""
+        model = self.writer
+        if model.catalog is not None:
+            await model.catalog.load()
+        return await summarize(
+            messages,
+            model,
+            previous=previous,
+            retry=self._session.setup.retry,
+            window=window_of(model) or UNKNOWN_WINDOW,
+            brief=brief,
+        )
+
     async def _make(self, covers: int) -> Node:
         session, tree = self._session, self._session.tree
         previous = tree.summary_for(covers)
         messages = tree.messages(covers)[covered(tree, previous) :]
-        model = self._registry.resolve(session.setup.context.model or session.model)
-        if model.catalog is not None:
-            await model.catalog.load()
-        made = await summarize(
-            messages,
-            model,
-            previous=previous.message if previous is not None else None,
-            retry=session.setup.retry,
-            window=window_of(model) or UNKNOWN_WINDOW,
-        )
+        made = await self.sum_up(messages, previous.message if previous is not None else None)
         if covers not in tree:
             raise AgentError("What was to be summed up is gone.")
         node = tree.summarize(made.message, covers=covers, usage=made.usage, model=made.model)

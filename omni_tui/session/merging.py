@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from omni_tui.agent.context import window_of
 from omni_tui.agent.run import Run
-from omni_tui.agent.summary import REPORT, summarize
+from omni_tui.agent.summary import REPORT
 from omni_tui.core.errors import AgentError, MisplacedError
 from omni_tui.core.messages import Content, Message
 from omni_tui.core.usage import Usage
 from omni_tui.llm.backends import LoopOwner
-from omni_tui.llm.models import ProviderRegistry
-from omni_tui.llm.tokens import UNKNOWN_WINDOW
 from omni_tui.session.context import covered
 from omni_tui.session.node import Origin
 from omni_tui.session.tree import Tree
 
 if TYPE_CHECKING:
-    from omni_tui.llm.providers.base import Model
-    from omni_tui.session.setup import Setup
+    from omni_tui.session.compaction import Compactor
 
 
 class MergeNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +46,7 @@ class Merging:
 
     if TYPE_CHECKING:
         tree: Tree
-        model: str | Model
-        setup: Setup
-        _registry: ProviderRegistry
+        compactor: Compactor
 
         def _start(
             self,
@@ -83,22 +77,13 @@ class Merging:
         """
         onto = self.tree.head if onto is msgspec.UNSET else onto
         messages, earlier = news(self.tree, node_id, onto)
-        model = self._registry.resolve(self.setup.context.model or self.model)
-        if isinstance(model.provider, LoopOwner):
+        writer = self.compactor.writer
+        if isinstance(writer.provider, LoopOwner):
             raise AgentError(
-                f"{model} keeps its own account of the conversation, and sums up nothing else.",
+                f"{writer} keeps its own account of the conversation, and sums up nothing else.",
                 hint="set [context] model, or write the note yourself",
             )
-        if model.catalog is not None:
-            await model.catalog.load()
-        made = await summarize(
-            messages,
-            model,
-            previous=earlier,
-            retry=self.setup.retry,
-            window=window_of(model) or UNKNOWN_WINDOW,
-            brief=REPORT,
-        )
+        made = await self.compactor.sum_up(messages, earlier, REPORT)
         return MergeNote(
             node_id=node_id, text=made.message.text, usage=made.usage, model=made.model
         )

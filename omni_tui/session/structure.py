@@ -238,6 +238,17 @@ class Structure:
             node = self._nodes[node.parent_id]
         return node
 
+    def end_of_turn(self, node_id: int) -> int:
+        """The last node of the turn this one belongs to, on the branch last used below it."""
+        self._require(node_id)
+        end = node_id
+        while children := self._children.get(end):
+            below = self._cursors.get(end, children[-1])
+            if self._nodes[below].kind == "prompt":
+                break
+            end = below
+        return end
+
     def is_finished(self, node_id: int) -> bool:
         """Whether the node is a complete reply, so that the next prompt may follow it."""
         node = self[node_id]

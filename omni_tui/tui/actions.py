@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from omni_tui.agent.decisions import Answer
@@ -254,12 +254,7 @@ class ChatActions(JoinActions):
 
     def _show_run(self, run_id: str) -> None:
         """Look at a reply that is still being written."""
-        if self.editing is None:
-            self.keep_draft()
-        self.editing = self.preview = None
-        self.session.follow(run_id)
-        self.refresh_conversation()
-        self.take_up_draft()
+        self._go(lambda: self.session.follow(run_id))
         self.transcript.cursor_key = LIVE
         self.transcript.action_go_end()
         self.ask_if_needed()
@@ -305,15 +300,18 @@ class ChatActions(JoinActions):
         node = self.session.tree[node_id]
         return node_id if node.kind != "results" or node.parent_id is None else node.parent_id
 
-    def switch_to(self, node_id: int, *, keep_focus: bool = False) -> None:
-        """Make the branch that holds this node the active one."""
-        session = self.session
+    def _go(self, move: Callable[[], None]) -> None:
+        """Move to another branch: what is written stays with the one that is left."""
         if self.editing is None:
             self.keep_draft()
         self.editing = self.preview = None
-        session.navigate(node_id)
+        move()
         self.refresh_conversation()
         self.take_up_draft()
+
+    def switch_to(self, node_id: int, *, keep_focus: bool = False) -> None:
+        """Make the branch that holds this node the active one."""
+        self._go(lambda: self.session.navigate(node_id))
         if not keep_focus:
             if self.is_narrow:
                 self.want_tree(None)

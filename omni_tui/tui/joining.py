@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from omni_tui.core.errors import OmniError
 from omni_tui.session.session import Session
-from omni_tui.session.tree import Node, Tree
+from omni_tui.session.tree import Node
 from omni_tui.tui.branches import BranchActions
 
 TURN = "turn"
@@ -28,9 +30,11 @@ class JoinActions(BranchActions):
     async def _merge(self, session: Session, source: int, onto: int | None) -> None:
         from omni_tui.tui.dialogs.merge import MergeDialog
 
-        note = await self.app.push_screen_wait(MergeDialog(session, source, onto))
-        if note is None:
+        dialog = MergeDialog(session, source, onto)
+        text = await self.app.push_screen_wait(dialog)
+        if text is None:
             return
+        note = structs.replace(dialog.note, text=text)
 
         def send() -> None:
             self.marked = None
@@ -43,21 +47,19 @@ class JoinActions(BranchActions):
         if (there := self._from_elsewhere("p")) is None or not self._is_ready():
             return
         tree = self.session.tree
-        prompt, last = tree.turn_prompt(there.id), _end_of_turn(tree, there)
-        more = tree.descendants(prompt.id) + 1 - (tree.depth(last) - tree.depth(prompt.id) + 1)
-        if tree.on_path(prompt.id) or not more:
-            self._graft(prompt.id, last)
+        first, last = tree.turn_prompt(there.id).id, tree.end_of_turn(there.id)
+        turn, whole = tree.depth(last) - tree.depth(first) + 1, tree.descendants(first) + 1
+        if tree.on_path(first) or whole == turn:
+            self._graft(first, last)
         else:
-            self.run_worker(self._choose_graft(prompt.id, last, more), group="graft")
+            self.run_worker(self._choose_graft(first, last, turn, whole), group="graft")
 
-    async def _choose_graft(self, first: int, last: int, more: int) -> None:
+    async def _choose_graft(self, first: int, last: int, turn: int, whole: int) -> None:
         from omni_tui.tui.dialogs.choose import Choice, ChooseDialog
 
-        tree = self.session.tree
-        count = tree.depth(last) - tree.depth(first) + 1
         choices = [
-            Choice(TURN, "this turn", _messages(count)),
-            Choice(BELOW, "this turn and all that follows it", _messages(count + more)),
+            Choice(TURN, "this turn", _messages(turn)),
+            Choice(BELOW, "this turn and all that follows it", _messages(whole)),
         ]
         chosen = await self.app.push_screen_wait(ChooseDialog("copy to this branch", choices))
         if chosen is not None:
@@ -95,18 +97,6 @@ class JoinActions(BranchActions):
         else:
             return True
         return False
-
-
-def _end_of_turn(tree: Tree, node: Node) -> int:
-    """The last message of a turn on the branch that goes through this one of its messages."""
-    tip = tree.tip_of(node.id) or node.id
-    path = tree.path_to(tip)
-    last = node.id
-    for step in path[path.index(node.id) + 1 :]:
-        if tree[step].kind == "prompt":
-            break
-        last = step
-    return last
 
 
 def _messages(count: int) -> str:

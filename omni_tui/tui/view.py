@@ -96,8 +96,7 @@ class SessionView:
         run = self.run
         assert run is not None
         name = short_model(str(run.agent.model)) if self._is_first(None) else ""
-        found = versions(self.session, run.tip, "assistant")
-        position = (found.index(run.run.id) + 1, len(found)) if len(found) > 1 else None
+        position = self._position(run.run.id, run.tip, "assistant")
         return Entry(key=LIVE, role="assistant", name=name, position=position, live=True)
 
     def _prompt(self, node: Node) -> Entry:
@@ -112,7 +111,7 @@ class SessionView:
             role="user",
             name="auto" if node.message.text == NUDGE else "you",
             meta=origin_of(self.session.tree, node),
-            position=self._position(node),
+            position=self._position(node.id, node.parent_id, node.role),
             parts=(*parts, *self._ending(node)),
         )
 
@@ -130,7 +129,7 @@ class SessionView:
             role="assistant",
             name=short_model(node.model or "") if first else "",
             meta=self._meta(node) if first else "",
-            position=self._position(node),
+            position=self._position(node.id, node.parent_id, node.role),
             parts=(*parts, *self._ending(node)),
         )
 
@@ -173,9 +172,11 @@ class SessionView:
             return True
         return node is not None and len(tree.children(before)) > 1
 
-    def _position(self, node: Node) -> tuple[int, int] | None:
-        found = versions(self.session, node.parent_id, node.role)
-        return (found.index(node.id) + 1, len(found)) if len(found) > 1 else None
+    def _position(
+        self, version: int | str, parent: int | None, role: Role
+    ) -> tuple[int, int] | None:
+        found = versions(self.session, parent, role)
+        return (found.index(version) + 1, len(found)) if len(found) > 1 else None
 
     def _meta(self, node: Node) -> str:
         """What the answer of this turn took, all its steps together."""

@@ -198,6 +198,15 @@ async def test_a_graft_of_one_turn_leaves_what_follows() -> None:
     await session.close()
 
 
+async def test_a_graft_of_a_turn_without_an_answer_ends_before_the_next_prompt() -> None:
+    session = await talk("1", prompts=("a",))
+    unanswered = session.tree.add(Message.user("b"), parent=2)
+    session.tree.add(Message.user("c"), parent=unanswered.id)
+    session.graft(unanswered.id, 2, deep=False)
+    assert texts(session.tree) == ["a", "1", "b"]
+    await session.close()
+
+
 async def test_a_graft_takes_one_branch_of_many() -> None:
     session = await talk("1", "2", "2b", "3", "4")
     await session.regenerate(4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import structs
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
@@ -13,7 +12,7 @@ from omni_tui.core.messages import Message
 from omni_tui.core.safe_text import safe, safe_line
 from omni_tui.session.merging import MergeNote, news
 from omni_tui.session.session import Session
-from omni_tui.tui.dialogs.base import Dialog
+from omni_tui.tui.dialogs.text import TextDialog
 from omni_tui.tui.safe_content import safe_content
 from omni_tui.tui.tree_layout import plain_line
 
@@ -21,8 +20,8 @@ BEING_WRITTEN = "a model sums it up… · type to write it yourself"
 READY = "read it before you send it: the model goes on with what it says"
 
 
-class MergeDialog(Dialog[MergeNote | None]):
-    """Gives the note to tell, or `None`.
+class MergeDialog(TextDialog):
+    """Gives the words to tell, or `None`; `note` says who wrote what they were made from.
 
     The model begins to write at once. What a person types meanwhile is not overwritten; where the
     model fails, the last reply of that branch stands in.
@@ -34,33 +33,24 @@ class MergeDialog(Dialog[MergeNote | None]):
     """
 
     DEFAULT_CSS = """
-    MergeDialog {
-        & TextArea { max-height: 40vh; }
-        & .about { color: $omni-muted; margin-bottom: 1; }
-        & .hint { margin-top: 1; }
-    }
+    MergeDialog .about { color: $omni-muted; margin-bottom: 1; }
     """
-    BINDINGS = [
-        Binding("escape", "back", show=False, priority=True),
-        Binding("ctrl+s", "accept", show=False, priority=True),
-    ]
 
     def __init__(self, session: Session, source: int, onto: int | None) -> None:
-        super().__init__("tell this branch of another", "ctrl+s sends it · esc goes back")
+        super().__init__(
+            "tell this branch of another", hint=BEING_WRITTEN, many_lines=True, verb="sends it"
+        )
         self._session = session
         self._source = source
         self._onto = onto
-        self._note = MergeNote(node_id=source, text="")
+        self.note = MergeNote(node_id=source, text="")
 
     def parts(self) -> ComposeResult:
-        """Which branch it is, the field, and where the note comes from."""
-        yield Static(self._about(), classes="about")
-        area = TextArea(soft_wrap=True, compact=True, highlight_cursor_line=False)
-        area.cursor_blink = False
-        yield area
-        yield Static(safe_content(BEING_WRITTEN), classes="hint")
+        """Which branch it is, and the field."""
+        yield Static(self._branch(), classes="about")
+        yield from super().parts()
 
-    def _about(self) -> Content:
+    def _branch(self) -> Content:
         tree = self._session.tree
         messages, _ = news(tree, self._source, self._onto)
         label = tree[self._source].label
@@ -69,7 +59,6 @@ class MergeDialog(Dialog[MergeNote | None]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(TextArea).focus()
         self.run_worker(self._draft(), exclusive=True)
 
     async def _draft(self) -> None:
@@ -78,29 +67,21 @@ class MergeDialog(Dialog[MergeNote | None]):
             hint = READY
         except OmniError as error:
             last = self._session.tree[self._source].message.text
-            note = structs.replace(self._note, text=last)
+            note = structs.replace(self.note, text=last)
             hint = f"it could not be summed up ({safe_line(str(error), 120)}): this is its end"
         area = self.query_one(TextArea)
         if area.text.strip():
             hint = READY  # they write it themselves
         else:
-            self._note = note
+            self.note = note
             area.load_text(safe(note.text))
             area.move_cursor(area.document.end)
         self.query_one(".hint", Static).update(safe_content(hint))
 
-    def action_accept(self) -> None:
-        """Send the note, if there is one."""
-        self.after_typing(self._accept)
-
-    def _accept(self) -> None:
-        text = self.query_one(TextArea).text
-        if text.strip():
-            self.dismiss(structs.replace(self._note, text=text))
-
-    def action_back(self) -> None:
-        """Tell nothing."""
-        self.dismiss(None)
+    def accept(self) -> None:
+        """Give back the words, if there are any."""
+        if self.query_one(TextArea).text.strip():
+            super().accept()
 
 
 def _first_words(messages: tuple[Message, ...]) -> str:

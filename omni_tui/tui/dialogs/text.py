@@ -24,6 +24,7 @@ class TextDialog(Dialog[str | None]):
         problem: What was wrong with the text, if it comes back.
         about: What the text is about, over the field.
         waits: It belongs to a question that waits, and looks like one.
+        verb: What the key does that accepts.
     """
 
     DEFAULT_CSS = """
@@ -51,9 +52,10 @@ class TextDialog(Dialog[str | None]):
         problem: str = "",
         about: Content | None = None,
         waits: bool = False,
+        verb: str = "accepts",
     ) -> None:
-        keys = "ctrl+s accepts" if many_lines else "enter accepts"
-        super().__init__(title, f"{keys} · esc goes back")
+        key = "ctrl+s" if many_lines else "enter"
+        super().__init__(title, f"{key} {verb} · esc goes back")
         self._text = text
         self._hint = hint
         self._many = many_lines
@@ -96,7 +98,11 @@ class TextDialog(Dialog[str | None]):
 
     def action_accept(self) -> None:
         """Give back the text."""
-        self.after_typing(lambda: self.dismiss(self.query_one(TextArea).text))
+        self.after_typing(self.accept)
+
+    def accept(self) -> None:
+        """Give back the text, now that all of it is there."""
+        self.dismiss(self.query_one(TextArea).text)
 
     def action_back(self) -> None:
         """Give back nothing."""
